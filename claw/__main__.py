@@ -1,0 +1,5 @@
+"""`python -m claw` is the `claw` command."""
+
+from claw.cli.main import main
+
+main()

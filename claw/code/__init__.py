@@ -1,0 +1,1 @@
+"""What claw knows of code and of git."""

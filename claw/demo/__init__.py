@@ -1,0 +1,1 @@
+"""`claw demo`: a real repository with three defects, and a recorded model that repairs it."""

@@ -1,0 +1,1 @@
+"""`claw exec`: a run without a screen, for scripts and CI."""

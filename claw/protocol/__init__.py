@@ -1,0 +1,1 @@
+"""The contract between the core and every frontend: ops go in, events come out."""

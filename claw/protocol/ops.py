@@ -1,0 +1,49 @@
+"""What a frontend may ask of the core. Imperative, and safe to send at any moment."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from claw.protocol.messages import Content, as_content
+from claw.protocol.naming import snake_case
+
+
+class Op(Struct, frozen=True, tag_field="type", tag=snake_case):
+    """Base of all ops."""
+
+
+class UserTurn(Op, frozen=True):
+    """Work on this. While a run is going on it waits until that run has ended."""
+
+    content: Content
+
+    @classmethod
+    def of(cls, text: str) -> UserTurn:
+        return cls(as_content(text))
+
+
+class Steer(Op, frozen=True):
+    """Say this to the model as soon as the tools of the current reply have returned.
+
+    With no run going on it is the same as `UserTurn`.
+    """
+
+    content: Content
+
+    @classmethod
+    def of(cls, text: str) -> Steer:
+        return cls(as_content(text))
+
+
+class Interrupt(Op, frozen=True):
+    """Stop the current run: the stream is closed, commands are killed, the session stays usable."""
+
+
+class Shutdown(Op, frozen=True):
+    """Stop the current run, if any, and end the session. Nothing is accepted after it."""
+
+    terminated: bool = False
+
+
+AnyOp = UserTurn | Steer | Interrupt | Shutdown
+

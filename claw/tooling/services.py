@@ -1,0 +1,112 @@
+"""The services that a tool reaches through its context, as Protocols.
+
+The runtime hands in the real ones; a tool never imports them, so the sandbox and the session can be
+exchanged without touching a tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Blob(Struct, frozen=True):
+    """A payload kept by the hash of its content. `path` is readable by the model's file tools."""
+
+    sha256: str
+    path: str
+    size_bytes: int
+
+
+class Blobs(Protocol):
+    """Payloads too large for the conversation and the log."""
+
+    def put(self, data: bytes) -> Blob: ...
+
+    def put_file(self, path: Path) -> Blob:
+        """Take over a temporary file of ours; it is gone afterwards."""
+        ...
+
+
+class Output(Protocol):
+    """What a command has printed so far, stdout and stderr in the order written. Bounded in memory."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def text(self, limit_chars: int) -> str:
+        """All of it, or its head and tail with a line between that says how much was left out."""
+        ...
+
+    def read(self, offset_bytes: int, limit_chars: int) -> tuple[str, int]:
+        """What came after `offset_bytes`, and the offset to go on from."""
+        ...
+
+    def keep(self, blobs: Blobs) -> Blob:
+        """Store the whole output as a blob. Only once the command has ended."""
+        ...
+
+
+class Command(Protocol):
+    """A command that was started. It leads a process group of its own; its stdin is closed."""
+
+    command: str
+    output: Output
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        ...
+
+    @property
+    def duration_s(self) -> float: ...
+
+    async def wait(self, timeout_s: float | None = None) -> int | None:
+        """The exit code, or None if it still runs after `timeout_s`. May be called again."""
+        ...
+
+    async def stop(self) -> None:
+        """SIGTERM to the group, SIGKILL 5 s later; returns when it is gone."""
+        ...
+
+
+class Commands(Protocol):
+    """Starts commands, confined by whatever back-end is active."""
+
+    async def start(
+        self,
+        command: str,
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        on_output: Callable[[str], None] | None = None,
+    ) -> Command:
+        """Run `command` in the shell. `env` is added to the scrubbed environment.
+
+        *Errors*: ToolError if the folder is missing or the system can start no process.
+        """
+        ...
+
+
+class Job(Protocol):
+    """A background command, known to the model by `id` (`1`, `2`, …)."""
+
+    id: str
+    command: Command
+
+
+class Jobs(Protocol):
+    """Background commands of a session. When one ends by itself the model is told."""
+
+    def adopt(self, command: Command) -> Job: ...
+
+    def get(self, job_id: str) -> Job:
+        """*Errors*: ToolError that names the jobs there are."""
+        ...
+
+    def all(self) -> tuple[Job, ...]: ...
+
+    async def stop(self, job_id: str) -> Job: ...
