@@ -27,7 +27,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What `claw exec` ends with; scripts depend on these numbers."""
+    """What `claw exec` ends with; scripts depend on these numbers.
+
+    The names in lower case are the values of `status` in events and in the JSON result.
+    """
 
     DONE = 0
     ERROR = 1

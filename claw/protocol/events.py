@@ -25,7 +25,7 @@ Deltas and tool output are for watching: they are not kept in the log, since `Re
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct, field
 
@@ -225,11 +225,15 @@ class Tests(Struct, frozen=True):
 
 
 class RunFinished(Event, kw_only=True):
-    """`status` is one of `STATUSES`; `result` is the model's last answer, `error` says what went wrong."""
+    """`status` is the lower-case name of a `claw.errors.ExitCode`; `result` is the model's last answer.
+
+    `error` says what went wrong, `structured` is the answer as JSON where a schema was given and it fits.
+    """
 
     run: int
     status: str
     result: str = ""
+    structured: Any = None
     error: str | None = None
     tests: Tests = field(default_factory=Tests)
     changed_files: tuple[str, ...] = ()
@@ -250,11 +254,6 @@ class UnknownEvent(Event, kw_only=True):
     persisted = False
     raw: bytes = b""
 
-
-STATUSES = (
-    "done", "error", "usage", "blocked", "denied", "limit", "schema", "contradicted",
-    "retry_later", "interrupted", "terminated",
-)  # fmt: skip
 
 AnyEvent = (
     SessionStarted | SessionResumed | PrefixSet | RunStarted | UserMessageAdded | TurnStarted

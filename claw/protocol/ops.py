@@ -46,4 +46,3 @@ class Shutdown(Op, frozen=True):
 
 
 AnyOp = UserTurn | Steer | Interrupt | Shutdown
-

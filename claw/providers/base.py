@@ -6,7 +6,7 @@ and keeps the encoded bytes of what it has already sent, so a turn costs what is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -49,7 +49,7 @@ StreamItem = ReasoningChunk | TextChunk | Retrying | Reply
 class Chat(Protocol):
     """One conversation with the model."""
 
-    def ask(self, messages: Sequence[Message]) -> AsyncIterator[StreamItem]:
+    def ask(self, messages: Sequence[Message]) -> AsyncGenerator[StreamItem, None]:
         """Send `messages`, yield chunks as they come and one `Reply` at the end.
 
         Messages must be the very objects of the last call, with new ones after them, for their bytes

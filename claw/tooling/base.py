@@ -88,11 +88,14 @@ class Workspace:
     def resolve(self, path: str) -> Path:
         """The absolute path that `path` means, links followed.
 
-        *Errors*: ToolError for an empty path or one with a NUL byte.
+        *Errors*: ToolError for an empty path, one with a NUL byte, an unknown `~user`, a circle of links.
         """
         if not path or "\0" in path:
-            raise ToolError(f"not a path: {path!r}. Give a path relative to {self.cwd}, or an absolute one.", "bad path")
-        return (self.cwd / Path(path).expanduser()).resolve()
+            raise ToolError(f"not a path: {path!r}. Give one relative to {self.cwd}, or an absolute one.", "bad path")
+        try:
+            return (self.cwd / Path(path).expanduser()).resolve()
+        except (RuntimeError, OSError, ValueError) as error:  # RuntimeError: what pathlib raises for both
+            raise ToolError(f"not a path: {path!r}: {error}", "bad path") from None
 
     def show(self, path: Path) -> str:
         """`path` as the model and the screen see it: relative to `cwd` where it lies below it."""

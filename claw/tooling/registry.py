@@ -24,9 +24,7 @@ class ToolRegistry:
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        return tuple(
-            ToolSpec(tool.name, description_of(tool), schema_of(tool.params)) for tool in self._tools.values()
-        )
+        return tuple(ToolSpec(tool.name, description_of(tool), schema_of(tool.params)) for tool in self._tools.values())
 
     def find(self, call: ToolCall) -> AnyTool:
         """*Errors*: ToolError that names the tools there are."""
@@ -46,9 +44,11 @@ class ToolRegistry:
             return decoder.decode(call.arguments or "{}")
         except msgspec.MsgspecError as error:
             schema = msgspec.json.encode(schema_of(tool.params)).decode()
-            reason = "are not valid JSON" if isinstance(error, msgspec.DecodeError) and not isinstance(
-                error, msgspec.ValidationError
-            ) else "do not fit the schema"
+            reason = (
+                "are not valid JSON"
+                if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
+                else "do not fit the schema"
+            )
             raise ToolError(
                 f"the arguments of {tool.name} {reason}: {error}. Nothing was run. The schema is: {schema}",
                 "bad arguments",

@@ -92,10 +92,14 @@ class Commands(Protocol):
 
 
 class Job(Protocol):
-    """A background command, known to the model by `id` (`1`, `2`, …)."""
+    """A background command, known to the model by `id` (`1`, `2`, …).
+
+    `offset_bytes` is how far the model has read its output; whoever reads moves it on.
+    """
 
     id: str
     command: Command
+    offset_bytes: int
 
 
 class Jobs(Protocol):
@@ -108,5 +112,9 @@ class Jobs(Protocol):
         ...
 
     def all(self) -> tuple[Job, ...]: ...
+
+    async def wait(self, job_id: str, timeout_s: float) -> Job:
+        """Return when the job has ended, or after `timeout_s`. An end that was waited for is not told again."""
+        ...
 
     async def stop(self, job_id: str) -> Job: ...

@@ -1,0 +1,1 @@
+"""What the README's figures come from. Anyone can run them; they print a table and JSON."""

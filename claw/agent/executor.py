@@ -1,0 +1,149 @@
+"""Runs the tool calls of one reply: side by side where they can, in the order sent where they must.
+
+*Source of the order*: `Access.conflicts`. Results come back in the order of the calls whatever ends first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from claw.agent.middleware import Answered
+from claw.errors import ToolDenied, ToolError
+from claw.log import report_bug
+from claw.permissions.base import Gate
+from claw.protocol.events import Event, ToolFinished, ToolStarted
+from claw.protocol.messages import Content, Text, ToolCall
+from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.registry import ToolRegistry
+from claw.tooling.truncate import cap_result
+
+INTERRUPTED = "interrupted before it returned; its effects are unknown: verify before repeating"
+NOT_STARTED = "interrupted before it started: nothing was run"
+
+
+_Task = asyncio.Task[ToolFinished]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A call that is ready to run, or the error that it will get instead."""
+
+    call: ToolCall
+    access: Access
+    summary: str = ""
+    tool: Tool[Any] | None = None
+    params: Any = None
+    error: ToolError | None = None
+
+
+class Executor:
+    """Parses, judges and runs calls. Never raises for what a call does: every call gets its result."""
+
+    def __init__(
+        self, registry: ToolRegistry, gate: Gate, workspace: Workspace, publish: Callable[[Event], None]
+    ) -> None:
+        self._registry = registry
+        self._gate = gate
+        self._workspace = workspace
+        self._publish = publish
+
+    def prepare(self, calls: Sequence[ToolCall]) -> Batch:
+        """Parse the calls; nothing runs before `Batch.run`."""
+        return Batch([self._prepare(call) for call in calls], self._run, self._publish)
+
+    def _prepare(self, call: ToolCall) -> _Prepared:
+        try:
+            tool = self._registry.find(call)
+            params = self._registry.parse(tool, call)
+            access = tool.access(params, self._workspace)
+        except ToolError as error:
+            return _Prepared(call, Access(Effect.NONE), error=error)
+        return _Prepared(call, access, tool.summary(params), tool, params)
+
+    async def _run(self, this: _Prepared, earlier: Sequence[_Task]) -> ToolFinished:
+        call, started = this.call, time.monotonic()
+        finished = ToolFinished(call_id=call.id, name=call.name, content=())
+        try:
+            if earlier:
+                await asyncio.wait(earlier)
+            started = time.monotonic()
+            self._publish(ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments, summary=this.summary))
+            result = await self._call(this)
+            finished.content = self._cap(result.content)
+            finished.brief, finished.details, finished.is_error = result.brief, result.details, result.is_error
+        except ToolError as error:
+            finished.content, finished.brief, finished.is_error = (Text(str(error)),), error.brief, True
+            finished.denied = isinstance(error, ToolDenied)
+        except asyncio.CancelledError:
+            finished.content, finished.brief, finished.is_error = (Text(INTERRUPTED),), "interrupted", True
+        except Exception as bug:  # a tool's bug must not end a run of twelve hours
+            text = f"claw failed in its own tool {call.name}: {type(bug).__name__}: {bug}"
+            finished.content, finished.brief, finished.is_error = (Text(text),), "bug in claw", True
+            report_bug(bug)
+        finished.duration_s = round(time.monotonic() - started, 4)
+        self._publish(finished)
+        return finished
+
+    async def _call(self, this: _Prepared) -> ToolResult:
+        if this.error or not this.tool:
+            raise this.error or AssertionError
+        verdict = self._gate.judge(this.call.name, this.access)
+        if not verdict.allowed:
+            raise ToolDenied(f"denied: {verdict.reason}", "denied")
+        return await this.tool.run(this.params, ToolContext(this.call.id, self._workspace, self._publish))
+
+    def _cap(self, content: Content) -> Content:
+        return tuple(
+            Text(cap_result(part.text, self._workspace.blobs)) if isinstance(part, Text) else part for part in content
+        )
+
+
+class Batch:
+    """The calls of one reply: `run` them, then ask what they `answered`, also after an interrupt."""
+
+    def __init__(
+        self,
+        prepared: Sequence[_Prepared],
+        run_one: Callable[[_Prepared, Sequence[_Task]], Coroutine[Any, Any, ToolFinished]],
+        publish: Callable[[Event], None],
+    ) -> None:
+        self._prepared = prepared
+        self._run_one = run_one
+        self._publish = publish
+        self._tasks: list[_Task] = []
+
+    async def run(self) -> None:
+        """Until every call has its result. Cancelled: stops the calls, waits for them, and raises."""
+        for this in self._prepared:
+            earlier = [task for j, task in enumerate(self._tasks) if this.access.conflicts(self._prepared[j].access)]
+            self._tasks.append(asyncio.create_task(self._run_one(this, earlier)))
+        try:
+            await asyncio.wait(self._tasks)
+        except asyncio.CancelledError:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+            raise
+
+    def answered(self) -> list[Answered]:
+        """Every call with its result, in the order of the calls; one that never ran has one too. Ask once."""
+        missing = len(self._prepared) - len(self._tasks)
+        tasks: list[_Task | None] = [*self._tasks, *([None] * missing)]
+        return [
+            Answered(this.call, task.result() if task and not task.cancelled() else self._never_started(this))
+            for this, task in zip(self._prepared, tasks, strict=True)
+        ]
+
+    def _never_started(self, this: _Prepared) -> ToolFinished:
+        """A call that was cancelled before its first step ran no code of ours, so its events are made here."""
+        call = this.call
+        self._publish(ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments, summary=this.summary))
+        finished = ToolFinished(
+            call_id=call.id, name=call.name, content=(Text(NOT_STARTED),), is_error=True, brief="interrupted"
+        )
+        self._publish(finished)
+        return finished

@@ -1,0 +1,295 @@
+"""The composition: the one file that knows every concrete class, and the façade that frontends talk to."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claw import __version__
+from claw.agent.budget import CostLimit, TimeLimit, TokenLimit, TurnLimit
+from claw.agent.context import Conversation, describe_moment
+from claw.agent.evidence import Evidence
+from claw.agent.executor import Executor
+from claw.agent.guards import RepeatedFailures, RunningJobs, UnfinishedReplies
+from claw.agent.loop import Agent
+from claw.agent.middleware import Middleware
+from claw.agent.outcome import Outcome
+from claw.agent.prompt import build_prefix, find_agents_files
+from claw.agent.queues import EventBus, Subscriber
+from claw.agent.report import RunReport
+from claw.agent.structured import Structured, load_schema
+from claw.agent.verdict import Executed, PlayedToTheEnd, SaidBlocked, Verify
+from claw.code.git import find_repository, git_state
+from claw.code.worktree import GitWorkTree
+from claw.config import Settings
+from claw.errors import ClawError, UsageError
+from claw.paths import Home, find_home
+from claw.permissions.policy import MODES, ModeGate
+from claw.protocol import events
+from claw.protocol.codec import PROTOCOL_VERSION
+from claw.providers.base import Chat, Provider
+from claw.providers.catalog import load_catalog
+from claw.providers.normalise import Normaliser
+from claw.providers.openai_chat import OpenAIChat
+from claw.providers.replay import RecordingProvider, ReplayProvider
+from claw.providers.retry import Retry
+from claw.sandbox.jobs import BackgroundJobs
+from claw.sandbox.plain import Plain
+from claw.sandbox.process import ShellCommands
+from claw.session.base import SessionFolder, SessionState
+from claw.session.blobs import FileBlobs
+from claw.session.fold import Fold
+from claw.session.journal import Journal, LogReader
+from claw.session.store import SessionStore
+from claw.tooling.base import Workspace
+from claw.tooling.registry import ToolRegistry
+from claw.tooling.services import Job
+from claw.tools import all_tools
+
+if TYPE_CHECKING:
+    from claw.providers.replay import ReplayProvider
+
+
+class Runtime:
+    """One session at work: ops in through `submit`, events out to the subscribers.
+
+    *Order*: `open`, then `submit` at any time, `serve` until it returns, `close`.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        bus: EventBus,
+        provider: Provider,
+        commands: ShellCommands,
+        jobs: BackgroundJobs,
+        save: Callable[[], None],
+        recorded_prompt: str | None,
+    ) -> None:
+        self._agent = agent
+        self._bus = bus
+        self._provider = provider
+        self._commands = commands
+        self._jobs = jobs
+        self._save = save
+        self.sandbox = commands.confinement
+        self.recorded_prompt = recorded_prompt
+        self.submit = agent.submit
+        self.end_of_input = agent.end_of_input
+        self.serve = agent.serve
+
+    @classmethod
+    def open(cls, settings: Settings, environ: Mapping[str, str], subscribers: Sequence[Subscriber]) -> Runtime:
+        """Wire a new session, or one that goes on.
+
+        *Errors*: ClawError for whatever keeps the run from beginning: no key, unknown host, no such session.
+        """
+        return _Composition(settings, environ, find_home(environ)).build(subscribers)
+
+    def refuse(self, error: ClawError) -> None:
+        """An op could not be read; say so and go on."""
+        self._bus.publish(events.Notice(text=str(error)))
+
+    async def close(self) -> None:
+        """Stop what still runs, close the log, let go of the host."""
+        await self._jobs.close()
+        await self._commands.close()
+        await self._provider.close()
+        self._bus.publish(events.SessionEnded())
+        self._save()
+
+
+class _Composition:
+    """Builds the parts in the order of what needs what."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], home: Home) -> None:
+        if settings.mode not in MODES:
+            raise UsageError(f"mode {settings.mode!r}: allowed are {', '.join(MODES)}")
+        self._settings = settings
+        self._environ = environ
+        self._home = home
+        self._replay: ReplayProvider | None = None
+        self._provider = self._open_provider()
+        if settings.limits.max_cost_usd is not None and not self._provider.price_known:
+            raise UsageError(f"--max-cost cannot be kept: the price of {self._provider.model} is not known")
+        self._store = SessionStore(home)
+        self._folder, self._past = self._session()
+
+    def _open_provider(self) -> Provider:
+        """The host, a recording of one, or a host with a recorder before it."""
+        settings, environ = self._settings, self._environ
+        if not (settings.replay or settings.record):
+            return self._open_host()
+        from claw.providers.replay import ReplayProvider
+
+        home = Path(environ.get("HOME") or "/nonexistent")
+        normaliser = Normaliser(settings.cwd, home, Path(tempfile.gettempdir()))
+        if settings.replay:
+            self._replay = ReplayProvider(settings.replay, normaliser)
+            return self._replay
+        assert settings.record
+        return RecordingProvider(self._open_host(), settings.record, normaliser)
+
+    def _open_host(self) -> Provider:
+        settings, environ = self._settings, self._environ
+        endpoint = load_catalog(settings.hosts, settings.models).resolve(settings.host, settings.model, environ)
+        return OpenAIChat(endpoint, thinking=settings.thinking, retry=_retry(environ))
+
+    def _session(self) -> tuple[SessionFolder, SessionState | None]:
+        """A new session's folder, or an old one's with what was said in it."""
+        settings = self._settings
+        if settings.resume is None and not settings.continue_latest:
+            return self._store.create(settings.cwd), None
+        folder = self._store.open(settings.resume) if settings.resume else self._store.latest(settings.cwd)
+        self._fold = Fold()
+        log = LogReader(folder)
+        for event in log:
+            self._fold(event)
+        self._damage = log.damage
+        return folder, self._fold.state()
+
+    def build(self, subscribers: Sequence[Subscriber]) -> Runtime:
+        settings, past = self._settings, self._past
+        roots = (settings.cwd, *settings.add_dirs)
+        bus = EventBus(self._folder.id, next_seq=past.next_seq if past else 0)
+        journal = Journal(self._folder)
+        bus.subscribe(journal)
+        tally = self._fold.tally if past else Fold().tally
+        bus.subscribe(tally)
+        for subscriber in subscribers:
+            bus.subscribe(subscriber)
+        evidence = Evidence(bus.publish)
+        bus.subscribe(evidence)
+        schema = settings.output_schema
+        structured = Structured(load_schema(str(schema))) if schema else None
+
+        commands = ShellCommands(self._environ, self._folder.tmp, Plain())
+        jobs = BackgroundJobs(lambda job: _report_job(agent, bus, job))
+        workspace = Workspace(settings.cwd, roots, FileBlobs(self._folder.blobs, self._folder.tmp), commands, jobs)
+        registry = ToolRegistry(all_tools())
+        work_tree = GitWorkTree(settings.cwd)
+        report = RunReport(evidence, work_tree, structured, settings.cwd)
+        bus.subscribe(report.note)
+        agent = Agent(
+            self._chat(bus, registry, roots, commands.confinement),
+            Conversation(past.messages if past else ()),
+            Executor(registry, ModeGate(settings.mode, roots), workspace, bus.publish),
+            bus,
+            self._middleware(
+                bus,
+                commands,
+                jobs,
+                evidence,
+                work_tree,
+                structured,
+                lambda outcome: agent.stop(outcome),
+                lambda: agent.is_last_run,
+            ),
+            lambda: _moment(workspace, structured.request if structured else ""),
+            report,
+            n_runs=past.info.n_runs if past else 0,
+        )
+        if past:
+            workspace.todo = past.todo
+
+        def save() -> None:
+            journal.close()
+            self._store.update(self._folder, tally.info())
+
+        prompt = self._replay.prompt if self._replay else None
+        return Runtime(agent, bus, self._provider, commands, jobs, save, prompt)
+
+    def _chat(self, bus: EventBus, registry: ToolRegistry, roots: tuple[Path, ...], sandbox: str) -> Chat:
+        """The conversation with the host; its prefix is the recorded one where the session goes on."""
+        settings, past = self._settings, self._past
+        place: dict[str, Any] = {
+            "claw": __version__,
+            "cwd": str(settings.cwd),
+            "roots": tuple(map(str, roots)),
+            "host": self._provider.host,
+            "model": self._provider.model,
+            "mode": settings.mode,
+            "sandbox": sandbox,
+        }
+        if past:
+            bus.publish(events.SessionResumed(**place))
+            if self._damage:
+                bus.publish(events.Notice(text=self._damage))
+        else:
+            bus.publish(events.SessionStarted(protocol=PROTOCOL_VERSION, **place))
+        if past and past.prefix and past.info.cwd == str(settings.cwd):
+            return self._provider.open(past.prefix)
+        top = find_repository(settings.cwd)
+        if not top:
+            bus.publish(events.Notice(text="not a git repository: git features are off", level="info"))
+        prefix = build_prefix(
+            settings.cwd, roots, registry.specs(), find_agents_files(settings.cwd, top, self._home.config)
+        )
+        bus.publish(events.PrefixSet(prefix=prefix))
+        return self._provider.open(prefix)
+
+    def _middleware(
+        self,
+        bus: EventBus,
+        commands: ShellCommands,
+        jobs: BackgroundJobs,
+        evidence: Evidence,
+        work_tree: GitWorkTree,
+        structured: Structured | None,
+        stop: Callable[[Outcome], None],
+        is_last_run: Callable[[], bool],
+    ) -> list[Middleware]:
+        """In the order in which they are asked; what ends a run for good comes before what sends it on."""
+        settings, limits = self._settings, self._settings.limits
+        chain: list[Middleware] = []
+        if limits.max_turns is not None:
+            chain.append(TurnLimit(limits.max_turns))
+        if limits.max_cost_usd is not None:
+            chain.append(CostLimit(limits.max_cost_usd))
+        if limits.max_tokens is not None:
+            chain.append(TokenLimit(limits.max_tokens))
+        if limits.max_time_s is not None:
+            chain.append(TimeLimit(limits.max_time_s, stop))
+        chain += [RepeatedFailures(), UnfinishedReplies(), SaidBlocked(), RunningJobs(jobs)]
+        if structured:
+            chain.append(structured)
+        if settings.verify:
+            chain.append(Verify(settings.verify, commands, settings.cwd, bus.publish))
+        chain.append(Executed(evidence, work_tree))
+        if self._replay:
+            chain.append(PlayedToTheEnd(self._replay.finish, is_last_run))
+        return chain
+
+
+def _retry(environ: Mapping[str, str]) -> Retry:
+    """`CLAW_RETRY_ATTEMPTS` and `CLAW_RETRY_BASE_S` shorten or lengthen the patience with a host that is down."""
+    try:
+        attempts, base_s = int(environ.get("CLAW_RETRY_ATTEMPTS", 10)), float(environ.get("CLAW_RETRY_BASE_S", 0.5))
+    except ValueError as error:
+        raise UsageError(f"CLAW_RETRY_ATTEMPTS and CLAW_RETRY_BASE_S are numbers: {error}") from None
+    if attempts < 1 or base_s < 0:
+        raise UsageError("CLAW_RETRY_ATTEMPTS must be at least 1, and CLAW_RETRY_BASE_S not negative")
+    return Retry(attempts=attempts, base_s=base_s)
+
+
+def _report_job(agent: Agent, bus: EventBus, job: Job) -> None:
+    """A background job ended by itself: tell the log, and the model with its next turn."""
+    code = job.command.exit_code
+    assert code is not None
+    bus.publish(events.BackgroundFinished(job=job.id, command=job.command.command, exit_code=code))
+    tail = job.command.output.text(2_000).strip()
+    agent.notify(
+        f"Background job {job.id} (`{job.command.command[:200]}`) ended with exit code {code}."
+        + (f" The end of its output:\n{tail}" if tail else ""),
+        "background",
+    )
+
+
+async def _moment(workspace: Workspace, request: str) -> str:
+    """What rides on the newest user message: today, the state of git, the plan."""
+    state = await git_state(workspace.cwd)
+    moment = describe_moment(f"{datetime.date.today():%Y-%m-%d (%A)}", str(state or ""), workspace.todo)
+    return f"{moment}\n{request}" if request else moment

@@ -1,0 +1,147 @@
+"""Opening what the model names: regular files only, and errors that say what is there instead."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from claw.errors import ToolError
+from claw.tooling.base import Workspace
+from claw.tools._binary import kind_of
+from claw.tools._text import Document, well_formed
+
+# A file up to this size is read whole. Larger ones can be shown in ranges and searched, not edited:
+# their text, its views and the new text would all be in memory at once.
+WHOLE_LIMIT_BYTES = 32 * 1024 * 1024
+_MAX_SIBLINGS = 5_000
+
+
+class FileState(NamedTuple):
+    """The bytes of a file, and what `fstat` said of them."""
+
+    data: bytes
+    info: os.stat_result
+
+
+def shown(workspace: Workspace, path: Path) -> str:
+    """`path` as the model sees it, fit to be sent whatever bytes the name holds."""
+    return well_formed(workspace.show(path))
+
+
+def own_path(workspace: Workspace, path: str) -> Path:
+    """Like `Workspace.resolve`, but a link at the end is not followed: for removing the link itself."""
+    target = workspace.resolve(path)
+    name = Path(path).name
+    return target if name in ("", "..", "~") else workspace.resolve(str(Path(path).parent)) / name
+
+
+def open_regular(path: Path, workspace: Workspace) -> BinaryIO:
+    """Open for reading, unbuffered.
+
+    *Errors*: ToolError for what is missing, not a regular file or not readable. Never waits for a
+    writer or a device, and touches no device at all.
+    """
+    name = shown(workspace, path)
+    try:
+        _require_regular(path.stat(), name)
+        file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115 (the caller closes it)
+    except OSError as error:
+        raise explain(error, path, workspace) from None
+    try:
+        _require_regular(os.fstat(file.fileno()), name)  # it may have been exchanged in between
+    except ToolError:
+        file.close()
+        raise
+    return file
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
+def _require_regular(info: os.stat_result, name: str) -> None:
+    if stat.S_ISREG(info.st_mode):
+        return
+    if stat.S_ISDIR(info.st_mode):
+        raise ToolError(f"{name} is a folder, not a file. List it with ls.", "a folder")
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    kind = kinds.get(stat.S_IFMT(info.st_mode), "something else")
+    raise ToolError(f"{name} is {kind}, not a regular file; it is left alone.", "not a file")
+
+
+def read_whole(path: Path, workspace: Workspace) -> FileState:
+    """*Errors*: ToolError as for `open_regular`, and for a file above `WHOLE_LIMIT_BYTES`."""
+    with open_regular(path, workspace) as file:
+        info = os.fstat(file.fileno())
+        data = read_up_to(file, WHOLE_LIMIT_BYTES + 1, path, workspace)
+    if len(data) > WHOLE_LIMIT_BYTES:
+        raise ToolError(
+            f"{shown(workspace, path)} has {info.st_size:,} bytes; this tool changes files of up to "
+            f"{WHOLE_LIMIT_BYTES:,}. Change it with a command (sed, a script).",
+            "too large",
+        )
+    return FileState(data, info)
+
+
+def read_up_to(file: BinaryIO, limit_bytes: int, path: Path, workspace: Workspace) -> bytes:
+    """The next bytes of `file`: fewer than `limit_bytes` only at its end, whatever size it claims to have."""
+    chunks: list[bytes] = []
+    n_left = limit_bytes
+    try:
+        while n_left > 0 and (chunk := file.read(min(n_left, 1 << 20))):
+            chunks.append(chunk)
+            n_left -= len(chunk)
+    except OSError as error:
+        raise explain(error, path, workspace) from None
+    return b"".join(chunks)
+
+
+def read_document(path: Path, workspace: Workspace) -> tuple[FileState, Document]:
+    """*Errors*: ToolError as for `read_whole`, and for a binary file."""
+    state = read_whole(path, workspace)
+    document = Document.of(state.data)
+    if document is None:
+        raise binary(path, state.data, state.info.st_size, workspace)
+    return state, document
+
+
+def binary(path: Path, head: bytes, size_bytes: int, workspace: Workspace) -> ToolError:
+    return ToolError(
+        f"{shown(workspace, path)} is a binary file ({kind_of(head)}, {size_bytes:,} bytes), not text.", "binary file"
+    )
+
+
+def explain(error: OSError, path: Path, workspace: Workspace) -> ToolError:
+    """The error for the model. Of a missing file it says what is near."""
+    name = shown(workspace, path)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ToolError(f"{name} does not exist. {_what_is_near(path, workspace)}".rstrip(), "no such file")
+    return ToolError(f"{name} cannot be read: {error.strerror or error}.", "not readable")
+
+
+def _what_is_near(path: Path, workspace: Workspace) -> str:
+    folder = path.parent
+    if not os.path.isdir(folder):
+        existing = next((parent for parent in folder.parents if os.path.isdir(parent)), folder)
+        nearest = "the working folder" if existing == workspace.cwd else shown(workspace, existing)
+        return f"Nor does its folder; the nearest that does is {nearest}."
+    names: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _MAX_SIBLINGS)]
+    except OSError:
+        return ""
+    by_case = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(path.name.casefold(), by_case, n=3, cutoff=0.6)
+    if not near:
+        return ""
+    return "Near it: " + ", ".join(shown(workspace, folder / by_case[name]) for name in near) + "."
