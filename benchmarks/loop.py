@@ -1,6 +1,6 @@
 """How much claw adds to a run: start, time per turn, growth, memory.
 
-    python benchmarks/loop.py [--turns 1000] [--json]
+    python benchmarks/loop.py [--turns 1000] [--runs 3] [--json]
 
 A loopback server answers at once with one `echo` call a turn, so what is left between the last byte of
 reply k and the first byte of request k + 1 is claw's own time plus the shell's. The shell alone is
@@ -61,7 +61,11 @@ def measure_turns(n_turns: int) -> dict[str, float]:
         with AnsweringServer(echo_then_done(n_turns)) as server:
             command = [*CLAW, "exec", "--host", server.url, "--cwd", cwd, "go"]
             process = subprocess.Popen(
-                command, env=exec_environment(home), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                command,
+                env=exec_environment(home),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -122,10 +126,13 @@ def measure_starts(n_runs: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=3, help="how often the turns are measured; medians are shown")
     parser.add_argument("--starts", type=int, default=15)
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
-    figures = {**measure_starts(options.starts), **measure_turns(options.turns)}
+    runs = [measure_turns(options.turns) for _ in range(options.runs)]
+    turns = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    figures = {**measure_starts(options.starts), **turns}
     missed = [name for name, budget in BUDGETS.items() if figures[name] > budget]
     print(json.dumps({"figures": figures, "budgets": BUDGETS, "missed": missed}))
     if not options.json:

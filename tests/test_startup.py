@@ -11,8 +11,11 @@ from tests.fakes.model_server import ModelServer, say
 
 REPORT = "import atexit, json, sys; atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr)); "
 # Each costs more than 5 ms, and none is needed before the first request of `claw exec`.
-HEAVY = {"typer", "click", "rich", "git", "pydantic", "tree_sitter", "textual", "openai", "mcp", "torch",
-         "argparse", "shutil", "jsonschema", "difflib", "hypothesis", "concurrent.futures.process", "multiprocessing", "platformdirs"}  # fmt: skip
+HEAVY = {
+    *("argparse", "click", "concurrent.futures.process", "difflib", "git", "hypothesis", "jsonschema", "mcp"),
+    *("multiprocessing", "openai", "platformdirs", "pydantic", "rich", "shutil", "textual", "torch", "tree_sitter"),
+    "typer",
+}
 # httpx2 itself brings these.
 BROUGHT = {"shutil"}
 

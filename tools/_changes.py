@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +75,8 @@ def diff_lines(old: str, new: str) -> Iterator[str]:
     kept_after = min(n_after, _CONTEXT_LINES)
     window_left = left[skipped : len(left) - n_after + kept_after]
     window_right = right[skipped : len(right) - n_after + kept_after]
+    import difflib  # 5 ms; not on the way to the first request
+
     matcher = difflib.SequenceMatcher(None, window_left, window_right)
     for group in matcher.get_grouped_opcodes(_CONTEXT_LINES):
         first, last = group[0], group[-1]

@@ -31,7 +31,7 @@ class GlobMatcher:
             raise ToolError(
                 f"{pattern!r} is no file pattern. Examples: **/*.py, src/**/test_*.ts, *.{{md,txt}}", "bad pattern"
             )
-        self._alternatives = [_components(alternative) for alternative in expand_braces(body)]
+        self._alternatives = [_components(alternative) for alternative in (expand_braces(body) if braces else [body])]
 
     def matches(self, path: str) -> bool:
         parts = path.split("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -90,6 +89,8 @@ def _find_lines(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
 def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
     """Where a block like `wanted` begins, going by its longest line; None if no line is like that one."""
     anchor = max(range(len(wanted)), key=lambda i: len(wanted[i].strip()))
+    import difflib  # 5 ms; not on the way to the first request
+
     matcher = difflib.SequenceMatcher(autojunk=False)
     matcher.set_seq2(wanted[anchor].strip()[:_MAX_LINE_CHARS])
     best, best_at, deadline = _LIKENESS, None, time.monotonic() + _TIME_LIMIT_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import stat
@@ -141,6 +140,8 @@ def _what_is_near(path: Path, workspace: Workspace) -> str:
     except OSError:
         return ""
     by_case = {name.casefold(): name for name in names}
+    import difflib  # 5 ms; not on the way to the first request
+
     near = difflib.get_close_matches(path.name.casefold(), by_case, n=3, cutoff=0.6)
     if not near:
         return ""

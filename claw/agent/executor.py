@@ -22,6 +22,10 @@ from claw.tooling.registry import ToolRegistry
 from claw.tooling.truncate import cap_result
 
 INTERRUPTED = "interrupted before it returned; its effects are unknown: verify before repeating"
+CUT_OFF = (
+    "your reply was cut off by the output limit, so this call may not be complete: nothing was run. "
+    "Send it again, in smaller pieces"
+)
 NOT_STARTED = "interrupted before it started: nothing was run"
 
 
@@ -51,9 +55,17 @@ class Executor:
         self._workspace = workspace
         self._publish = publish
 
-    def prepare(self, calls: Sequence[ToolCall]) -> Batch:
-        """Parse the calls; nothing runs before `Batch.run`."""
-        return Batch([self._prepare(call) for call in calls], self._run, self._publish)
+    def prepare(self, calls: Sequence[ToolCall], *, cut_off: bool = False) -> Batch:
+        """Parse the calls; nothing runs before `Batch.run`.
+
+        `cut_off`: the reply ended at the output limit, so none of its calls may be the whole of what was
+        meant. Each gets an error for its result.
+        """
+        prepare = self._refuse if cut_off else self._prepare
+        return Batch([prepare(call) for call in calls], self._run, self._publish)
+
+    def _refuse(self, call: ToolCall) -> _Prepared:
+        return _Prepared(call, Access(Effect.NONE), error=ToolError(CUT_OFF, "cut off"))
 
     def _prepare(self, call: ToolCall) -> _Prepared:
         try:

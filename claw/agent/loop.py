@@ -173,7 +173,7 @@ class Agent:
         return reply
 
     async def _use_tools(self, run: Run, reply: Reply) -> Word:
-        batch = self._executor.prepare(reply.message.tool_calls)
+        batch = self._executor.prepare(reply.message.tool_calls, cut_off=reply.finish_reason == "length")
         try:
             for middleware in self._middleware:
                 await middleware.before_tools(run)

@@ -73,7 +73,7 @@ class Progress:
         brief = f" → {one_line(event.brief, 60)}" if event.brief else ""
         self._line(f"{mark} {what}{brief} ({event.duration_s:.1f} s)")
         match event.details:
-            case FileDiffs(changes):
+            case FileDiffs(changes) if len(changes) > 1:
                 for change in changes:
                     self._line(f"    {one_line(change.path, 80)} +{change.n_added} -{change.n_removed}")
             case CommandRun(exit_code=code) if code:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
+from claw.agent.executor import CUT_OFF
 from claw.errors import AuthError, HostUnavailable
 from claw.protocol import events
 from claw.protocol.messages import AssistantMessage, ToolMessage, Usage, UserMessage, as_content
@@ -87,6 +90,15 @@ async def test_interrupt_during_an_answer_keeps_what_was_said(tmp_path: Path) ->
     assert finished.status == "interrupted"
     assert bench.conversation.messages[-1] == AssistantMessage("Half an ans", interrupted=True)
     assert bench.provider.n_closed_streams == 1
+
+
+async def test_a_call_that_was_cut_off_is_never_run(tmp_path: Path) -> None:
+    cut = msgspec.structs.replace(call(("note", {"text": "a"})), finish_reason="length")
+    bench = AgentBench(tmp_path, [cut, say("Done.")])
+    await bench.work("go")
+    assert bench.tool.log == []
+    (result,) = [message for message in bench.provider.requests[1] if isinstance(message, ToolMessage)]
+    assert (result.is_error, result.text) == (True, CUT_OFF)
 
 
 async def test_shutdown_drops_what_waits(tmp_path: Path) -> None:

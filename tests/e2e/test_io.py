@@ -137,7 +137,7 @@ def test_sessions_are_listed_shown_exported_and_deleted(claw: Claw) -> None:
     with ModelServer([call(("bash", {"command": "echo remembered"})), say("All done.")]) as server:
         session = claw.exec(server, "tidy up").json["session"]
     assert session in claw.run("sessions", "list").stdout
-    (listed,) = claw.run("sessions", "list", "--json").json
+    (listed,) = claw.run("sessions", "list", "--json").events
     assert (listed["id"], listed["title"], listed["status"]) == (session, "tidy up", "done")
     assert "tidy up" in claw.run("sessions", "show", session).stdout
     exported = claw.run("sessions", "export", session).stdout

@@ -1,0 +1,155 @@
+"""Find text in files by regular expression."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from types import EllipsisType
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from claw.errors import ToolError
+from claw.protocol.details import Lines
+from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
+from claw.tools._globs import GlobMatcher
+from claw.tools._grep_output import Collector
+from claw.tools._paths import binary, explain, open_regular, read_up_to, shown
+from claw.tools._search import TIME_LIMIT_S, Outcome, Search, Searcher
+from claw.tools._text import decode, plural
+
+DEFAULT_LIMIT_LINES = 250
+MAX_CONTEXT_LINES = 100
+_HEAD_BYTES = 64 * 1024
+
+
+class GrepParams(Struct):
+    pattern: Annotated[str, Meta(description="Regular expression (ripgrep's syntax); escape ( ) [ ] { } . * + ? | \\.")]
+    path: Annotated[str, Meta(description="File or folder to search. Default: the working folder.")] = "."
+    glob: Annotated[str, Meta(description="Only files that match, such as *.py or src/**/*.{ts,tsx}.")] | None = None
+    type: Annotated[str, Meta(description="Only files of this type, such as py, js, ts, rust, go, md.")] | None = None
+    output_mode: Annotated[
+        Literal["content", "files", "count"],
+        Meta(description="content: matching lines (default); files: paths only; count: matches per file."),
+    ] = "content"
+    before: Annotated[int, Meta(description="Lines to show before each match.")] | None = None
+    after: Annotated[int, Meta(description="Lines to show after each match.")] | None = None
+    context: Annotated[int, Meta(description="Lines to show before and after each match.")] | None = None
+    ignore_case: Annotated[bool, Meta(description="Do not distinguish upper and lower case.")] = False
+    multiline: Annotated[bool, Meta(description="Let a match span lines; . then matches line ends too.")] = False
+    limit: Annotated[int, Meta(description="How many lines of output at most. Default 250.")] | None = None
+    include_ignored: Annotated[bool, Meta(description="Search files that .gitignore excludes as well.")] = False
+
+
+class Grep(Tool[GrepParams]):
+    """`rg` is ripgrep's path, None for the search in Python, `...` for whichever there is."""
+
+    name = "grep"
+    params = GrepParams
+
+    def __init__(self, rg: Path | EllipsisType | None = ..., time_limit_s: float = TIME_LIMIT_S) -> None:
+        self._searcher = Searcher(rg, time_limit_s)
+
+    def access(self, params: GrepParams, workspace: Workspace) -> Access:
+        return Access(Effect.READ, reads=frozenset({workspace.resolve(params.path)}), reads_all=True)
+
+    def summary(self, params: GrepParams) -> str:
+        scope = [] if params.path == "." else [params.path]
+        scope += [name for name in (params.glob, params.type) if name]
+        return f"{params.pattern} in {', '.join(scope)}" if scope else params.pattern
+
+    async def run(self, params: GrepParams, context: ToolContext) -> ToolResult:
+        _require_sensible(params)
+        workspace = context.workspace
+        path = workspace.resolve(params.path)
+        folder, target = _target(path, workspace)
+        is_file = folder != path
+        matcher = GlobMatcher(params.glob) if params.glob and not is_file else None
+        collector = Collector(
+            prefix="" if folder == workspace.cwd else shown(workspace, folder).rstrip("/") + "/",
+            mode=params.output_mode,
+            limit=DEFAULT_LIMIT_LINES if params.limit is None else params.limit,
+            matcher=matcher,
+        )
+        outcome = await self._searcher.run(_search(params, target), folder, collector.take)
+        if outcome.exit_code == 2 and not collector.rows:
+            raise _failure(outcome)
+        return self._result(collector, outcome)
+
+    def _result(self, collector: Collector, outcome: Outcome) -> ToolResult:
+        rows = [*collector.rows]
+        if not rows:
+            rows.append("no matches")
+        elif collector.mode == "count" and not collector.is_full:
+            rows.append(f"[{plural(collector.n_matches, 'match')} in {plural(collector.n_files, 'file')}]")
+        if collector.is_full:
+            rows.append("[there is more: narrow pattern, path or glob, or raise limit]")
+        if outcome.is_timed_out:
+            rows.append(f"[stopped after {self._searcher.time_limit_s:g} s: there may be more matches]")
+        if outcome.stderr:
+            rows.append(f"[{outcome.stderr[:500]}]")
+        noun = "file" if collector.mode == "files" else "match"
+        count = collector.n_files if collector.mode == "files" else collector.n_matches
+        brief = plural(count, noun) + ("+" if collector.is_full else "")
+        return ToolResult.of("\n".join(rows), brief, Lines("files" if noun == "file" else "matches", count))
+
+
+def _require_sensible(params: GrepParams) -> None:
+    if not params.pattern:
+        raise ToolError("pattern is empty; it would match every line.", "empty pattern")
+    if "\0" in params.pattern:
+        raise ToolError("pattern has a NUL character; grep searches text.", "bad pattern")
+    if params.limit is not None and params.limit < 1:
+        raise ToolError(f"limit is {params.limit}; it must be at least 1.", "bad limit")
+    for name in ("before", "after", "context"):
+        value = getattr(params, name)
+        if value is not None and not 0 <= value <= MAX_CONTEXT_LINES:
+            raise ToolError(f"{name} is {value}; it must be from 0 to {MAX_CONTEXT_LINES}.", f"bad {name}")
+
+
+def _target(path: Path, workspace: Workspace) -> tuple[Path, str]:
+    """The folder to run in, and what to search there.
+
+    *Errors*: ToolError for what is missing, special or binary.
+    """
+    try:
+        if path.is_dir():
+            return path, "./"
+    except OSError as error:
+        raise explain(error, path, workspace) from None
+    with open_regular(path, workspace) as file:
+        head = read_up_to(file, _HEAD_BYTES, path, workspace)
+        size_bytes = os.fstat(file.fileno()).st_size
+    if decode(head, is_whole=False) is None:
+        raise binary(path, head, size_bytes, workspace)
+    return path.parent, f"./{path.name}"
+
+
+def _search(params: GrepParams, target: str) -> Search:
+    around = params.context or 0
+    return Search(
+        params.output_mode,
+        target=target,
+        pattern=params.pattern,
+        glob=params.glob or "",
+        type=params.type or "",
+        before=around if params.before is None else params.before,
+        after=around if params.after is None else params.after,
+        ignore_case=params.ignore_case,
+        # A pattern with a line break in it can only be meant so.
+        multiline=params.multiline or "\n" in params.pattern or "\\n" in params.pattern,
+        include_ignored=params.include_ignored,
+    )
+
+
+def _failure(outcome: Outcome) -> ToolError:
+    reason = outcome.stderr.removeprefix("rg: ") or "no reason given"
+    if "regex" in reason or "PCRE2" in reason:
+        # ripgrep tries two engines; the complaint of the first is enough.
+        complaint = re.search(r"regex parse error:\s*(.*?)(?=\n~~~|\Z)", reason, re.DOTALL)
+        return ToolError(
+            f"not a valid regular expression: {complaint[1] if complaint else reason}\nPut a backslash before characters that are meant literally.",
+            "bad pattern",
+        )
+    return ToolError(f"the search failed: {reason}", "search failed")
