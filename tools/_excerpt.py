@@ -114,7 +114,7 @@ class TextStream:
         self.is_complete = True
         self.size_bytes = os.fstat(file.fileno()).st_size
         head = self._read_at(0)
-        decoded = decode(head, is_whole=False)
+        decoded = decode(head, is_whole=len(head) < _CHUNK_SIZE)
         if decoded is None:
             raise binary(path, head, self.size_bytes, workspace)
         self.encoding, text = decoded

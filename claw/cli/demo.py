@@ -25,7 +25,7 @@ from claw.protocol.events import Event, RunFinished
 from claw.protocol.ops import UserTurn
 from claw.runtime import Runtime
 
-HELP = "See claw repair a real repository: recorded model, real tools, no key needed."
+HELP = "Repair a real repository with a recorded model."
 TESTS = "python3 -m unittest"
 
 
@@ -83,7 +83,7 @@ async def _work(folder: Path, environ: Mapping[str, str]) -> RunFinished:
         await runtime.close()
     if not ends:
         raise ClawError("the run did not begin")
-    print(f"\n{printable(ends[-1].result)}\n\n{tests_line(ends[-1].tests)}")
+    print(f"{printable(ends[-1].result)}\n\n{tests_line(ends[-1].tests)}")
     return ends[-1]
 
 

@@ -52,6 +52,11 @@ class Output:
             print(f"claw: {event.status}: {event.error}", file=sys.stderr)
         print(f"claw: {tests_line(event.tests)}", file=sys.stderr)
 
+    async def tick(self) -> None:
+        """Runs beside the work, for a screen that shows the time."""
+        if self._progress:
+            await self._progress.tick()
+
     def close(self, sandbox: str) -> ExitCode | None:
         """Write what comes once, at the end, and tell the exit code of the last run, None if there was none."""
         if self.finished is None:
@@ -112,7 +117,9 @@ async def _serve(
             OpReader(stdin, runtime.submit, runtime.end_of_input, runtime.refuse).start()
         else:
             runtime.end_of_input()
+        ticking = asyncio.create_task(output.tick())
         await runtime.serve()
+        ticking.cancel()
     finally:
         await runtime.close()
     if (code := output.close(runtime.sandbox)) is not None:

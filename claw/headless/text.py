@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from typing import TextIO
@@ -24,8 +25,9 @@ class Progress:
         self._stream = stream
         self._is_live = live
         self._width = max(40, shutil.get_terminal_size().columns)
-        self._summaries: dict[str, str] = {}
+        self._running: dict[str, str] = {}  # call → what it is; the newest last
         self._doing = "starting"
+        self._is_idle = True
         self._turn = 0
         self._tokens = 0
         self._cost_usd: float | None = 0.0
@@ -49,8 +51,7 @@ class Progress:
             ):
                 self._line(f"  {one_line(said, self._width - 2)}")
             case events.ToolStarted():
-                self._summaries[event.call_id] = f"{event.name} {event.summary}"
-                self._doing = one_line(self._summaries[event.call_id], 60)
+                self._running[event.call_id] = f"{event.name} {event.summary}"
             case events.ToolFinished():
                 self._tool(event)
             case events.UsageReported(usage=usage, cost_usd=cost):
@@ -63,13 +64,21 @@ class Progress:
             case events.Notice(text=text):
                 self._line(f"  note: {printable(text)}")
             case events.RunFinished():
-                self._clear()
-                return
+                self._line("")
+                self._is_idle = True
+            case events.RunStarted():
+                self._is_idle = False
         self._live(force=event.persisted)
+
+    async def tick(self) -> None:
+        """Keep the seconds of the live line going while nothing happens; until cancelled."""
+        while self._is_live:
+            await asyncio.sleep(1)
+            self._live(force=True)
 
     def _tool(self, event: events.ToolFinished) -> None:
         mark = "✗" if event.is_error else "•"
-        what = one_line(self._summaries.pop(event.call_id, event.name), self._width - 30)
+        what = one_line(self._running.pop(event.call_id, event.name), self._width - 30)
         brief = f" → {one_line(event.brief, 60)}" if event.brief else ""
         self._line(f"{mark} {what}{brief} ({event.duration_s:.1f} s)")
         match event.details:
@@ -91,10 +100,11 @@ class Progress:
 
     def _live(self, *, force: bool) -> None:
         now = time.monotonic()
-        if not self._is_live or (not force and now - self._drawn_at < _REDRAW_S):
+        if not self._is_live or self._is_idle or (not force and now - self._drawn_at < _REDRAW_S):
             return
         self._drawn_at = now
         cost = "" if self._cost_usd is None else f" · ${self._cost_usd:.4f}"
-        status = f"turn {self._turn} · {self._tokens:,} tokens{cost} · {now - self._started:.0f} s · {self._doing}"
+        doing = one_line(next(reversed(self._running.values())), 60) if self._running else self._doing
+        status = f"turn {self._turn} · {self._tokens:,} tokens{cost} · {now - self._started:.0f} s · {doing}"
         self._stream.write("\r\x1b[K" + status[: self._width - 1])
         self._stream.flush()

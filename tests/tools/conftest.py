@@ -27,7 +27,7 @@ class Bench:
     """Calls tools as the executor does: arguments as JSON-like values, events collected."""
 
     workspace: Workspace
-    events: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list, repr=False)
 
     @property
     def cwd(self) -> Path:
