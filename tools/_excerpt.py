@@ -114,12 +114,13 @@ class TextStream:
         self.is_complete = True
         self.size_bytes = os.fstat(file.fileno()).st_size
         head = self._read_at(0)
-        decoded = decode(head, is_whole=len(head) < _CHUNK_SIZE)
+        is_whole = len(head) < _CHUNK_SIZE
+        decoded = decode(head, is_whole=is_whole)
         if decoded is None:
             raise binary(path, head, self.size_bytes, workspace)
         self.encoding, text = decoded
-        # The line endings of the first chunk stand for the file's.
-        self.line_endings = Document(text).line_endings
+        # The line endings of the first chunk stand for the file's; at its end a CR LF may be cut in two.
+        self.line_endings = Document(text if is_whole else text.removesuffix("\r")).line_endings
 
     def chunks(self) -> Iterator[str]:
         """With line feeds as line endings."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from claw.errors import ToolError
 from claw.tooling.base import Workspace
 from claw.tools._binary import kind_of
-from claw.tools._text import Document, well_formed
+from claw.tools._text import Document, plural, well_formed
 
 # A file up to this size is read whole. Larger ones can be shown in ranges and searched, not edited:
 # their text, its views and the new text would all be in memory at once.
@@ -115,7 +115,8 @@ def read_document(path: Path, workspace: Workspace) -> tuple[FileState, Document
 
 def binary(path: Path, head: bytes, size_bytes: int, workspace: Workspace) -> ToolError:
     return ToolError(
-        f"{shown(workspace, path)} is a binary file ({kind_of(head)}, {size_bytes:,} bytes), not text.", "binary file"
+        f"{shown(workspace, path)} is a binary file ({kind_of(head)}, {plural(size_bytes, 'byte')}), not text.",
+        "binary file",
     )
 
 

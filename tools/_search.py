@@ -131,7 +131,8 @@ def ripgrep_command(rg: Path, search: Search) -> list[str]:
         case "files":
             command.append("--files-with-matches")
         case "count":
-            command.append("--count")
+            # `--count` alone counts lines or matches in multiline mode, depending on the pattern.
+            command.append("--count-matches" if search.multiline else "--count")
         case _:
             command += ["--line-number", "--column", f"--before-context={search.before}"]
             command.append(f"--after-context={search.after}")

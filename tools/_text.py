@@ -140,8 +140,8 @@ class Document:
         pieces, position = [], 0
         for splice in splices:
             start, end, new = self._narrowed(splice)
-            pieces += [self.raw[position : self._raw_offset(start)], self._with_endings(start, end, new)]
-            position = self._raw_offset(end)
+            pieces += [self.raw[position : self.raw_offset(start)], self._with_endings(start, end, new)]
+            position = self.raw_offset(end)
         return Document("".join([*pieces, self.raw[position:]]), self.encoding)
 
     def encoded(self) -> bytes:
@@ -183,9 +183,9 @@ class Document:
         return self._ending_at(at)
 
     def _ending_at(self, at: int) -> str:
-        return self.raw[self._raw_offset(at) : self._raw_offset(at + 1)]
+        return self.raw[self.raw_offset(at) : self.raw_offset(at + 1)]
 
-    def _raw_offset(self, offset: int) -> int:
+    def raw_offset(self, offset: int) -> int:
         return offset + bisect_left(self._crlf, offset)
 
 

@@ -78,7 +78,8 @@ class Grep(Tool[GrepParams]):
         return self._result(collector, outcome)
 
     def _result(self, collector: Collector, outcome: Outcome) -> ToolResult:
-        rows = [*collector.rows]
+        # ripgrep may give the context of an empty match after the last line, and no match.
+        rows = [*collector.rows] if collector.n_matches else []
         if not rows:
             rows.append("no matches")
         elif collector.mode == "count" and not collector.is_full:
@@ -149,7 +150,8 @@ def _failure(outcome: Outcome) -> ToolError:
         # ripgrep tries two engines; the complaint of the first is enough.
         complaint = re.search(r"regex parse error:\s*(.*?)(?=\n~~~|\Z)", reason, re.DOTALL)
         return ToolError(
-            f"not a valid regular expression: {complaint[1] if complaint else reason}\nPut a backslash before characters that are meant literally.",
+            f"not a valid regular expression: {complaint[1] if complaint else reason}\n"
+            "Put a backslash before characters that are meant literally.",
             "bad pattern",
         )
     return ToolError(f"the search failed: {reason}", "search failed")

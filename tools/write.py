@@ -59,8 +59,8 @@ class Write(Tool[WriteParams]):
         document = Document.of(state.data)
         if document is None:
             raise ToolError(
-                f"{shown(workspace, path)} is a binary file of {state.info.st_size:,} bytes; it is not overwritten "
-                "with text. Remove it first, if that is meant.",
+                f"{shown(workspace, path)} is a binary file of {plural(state.info.st_size, 'byte')}; it is not "
+                "overwritten with text. Remove it first, if that is meant.",
                 "binary file",
             )
         if state.data or workspace.files.knows(path):  # in an empty file there is nothing to lose

@@ -157,15 +157,15 @@ async def test_every_file_that_does_not_fit_is_named_and_none_is_changed(bench: 
             *("*** Update File: b.txt", "@@", "-x", "+y"),
             *("*** Update File: bin", "@@", "-x", "+y"),
             *("*** Update File: a.txt", "*** Move to: b.txt", "@@", "-A", "+y"),
-            "*** Delete File: none.txt",
+            "*** Delete File: nowhere",
         ),
     )
     assert error == (
-        "b.txt: the hunk at line 8 of the patch: its lines were not found. Nothing in the file is like it; read the "
+        "b.txt: the hunk at line 9 of the patch: its lines were not found. Nothing in the file is like it; read the "
         "file again.\n"
-        "bin is a binary file (unknown binary data, 1 bytes), not text.\n"
+        "bin is a binary file (unknown binary data, 1 byte), not text.\n"
         "b.txt exists already; a.txt is not moved over it.\n"
-        "none.txt does not exist.\n"
+        "nowhere does not exist.\n"
         "Nothing was changed."
     )
     assert tree(bench.cwd) == {"a.txt": b"a\n", "b.txt": b"b\n", "bin": b"\0"}

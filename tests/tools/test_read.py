@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from threading import Event as Flag
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from claw.errors import ToolError
 from claw.protocol.details import Lines
 from claw.protocol.messages import as_content
 from claw.tooling.base import Access, Effect, ToolResult
-from claw.tools._excerpt import take
+from claw.tools._excerpt import TextStream, take
 from claw.tools.read import MAX_CHARS, Read
 from tests.tools.conftest import Bench
 
@@ -139,6 +140,19 @@ async def test_an_interrupt_ends_a_long_scan(bench: Bench) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 1)
+    stop = Flag()
+    with open(bench.cwd / "big.txt", "rb", buffering=0) as file:
+        chunks = TextStream(file, bench.cwd / "big.txt", bench.workspace, stop).chunks()
+        next(chunks)
+        stop.set()
+        with pytest.raises(ToolError, match="interrupted"):
+            next(chunks)
+
+
+async def test_a_line_ending_may_be_split_between_chunks(bench: Bench) -> None:
+    (bench.cwd / "a.txt").write_bytes(b"x" * (2**20 - 1) + b"\r\nend\r\n")
+    text = await bench.text(Read(whole_limit_bytes=0), path="a.txt")
+    assert f" [… {2**20 - 2_001:,} more characters in this line]\n     2\tend" in text
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

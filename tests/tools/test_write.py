@@ -99,12 +99,12 @@ async def test_what_cannot_be_written(bench: Bench) -> None:
         "fixed.txt": "is read-only (mode 0444)",
         "latin.txt": "cannot hold",
         "pipe": "is a named pipe",
-        "bin/x": "a parent of it is a file",
+        "bin/x": "one of its parents is a file",
         "n" * 300: "File name too long",
     }
     for path, reason in errors.items():
         error = await bench.error(Write(), path=path, content="日本\n")
-        assert reason in error or reason.replace("a parent of it", "one of its parents") in error, error
+        assert reason in error, error
     assert sorted(os.listdir(bench.cwd)) == ["bin", "fixed.txt", "latin.txt", "pipe"]
     assert (bench.cwd / "latin.txt").read_bytes() == b"\xe9\n"
     assert bench.events == []
