@@ -166,7 +166,10 @@ class _Composition:
         schema = settings.output_schema
         structured = Structured(load_schema(str(schema))) if schema else None
 
-        commands = ShellCommands(self._environ, self._folder.tmp, Plain())
+        # A replayed model edits within the second in which its tests ran, and Python tells bytecode that is out
+        # of date by second and size alone.
+        environ = {**self._environ, "PYTHONDONTWRITEBYTECODE": "1"} if self._replay else self._environ
+        commands = ShellCommands(environ, self._folder.tmp, Plain())
         jobs = BackgroundJobs(lambda job: _report_job(agent, bus, job))
         workspace = Workspace(settings.cwd, roots, FileBlobs(self._folder.blobs, self._folder.tmp), commands, jobs)
         registry = ToolRegistry(all_tools())

@@ -53,6 +53,8 @@ class Claw:
             "HOME": str(home),
             "CLAW_HOME": str(home / "claw"),
             "LANG": "C.UTF-8",
+            # Python takes a file of the same size and second for unchanged; these models edit that fast.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def start(self, *args: str, stdin: int = subprocess.DEVNULL, **environ: str) -> subprocess.Popen[str]:
