@@ -18,7 +18,7 @@ import typer
 from claw.config import Settings
 from claw.demo import CASSETTE, PROJECT
 from claw.errors import ClawError, ExitCode, UsageError
-from claw.headless.result import tests_line
+from claw.headless.result import describe_tests
 from claw.headless.text import Progress
 from claw.printable import printable
 from claw.protocol.events import Event, RunFinished
@@ -83,7 +83,7 @@ async def _work(folder: Path, environ: Mapping[str, str]) -> RunFinished:
         await runtime.close()
     if not ends:
         raise ClawError("the run did not begin")
-    print(f"{printable(ends[-1].result)}\n\n{tests_line(ends[-1].tests)}")
+    print(f"{printable(ends[-1].result)}\n\n{describe_tests(ends[-1].tests)}")
     return ends[-1]
 
 

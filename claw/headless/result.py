@@ -52,7 +52,7 @@ def result_of_error(error: ClawError) -> Result:
     return Result(session=None, status=error.exit_code.name.lower(), result="", error=str(error))
 
 
-def tests_line(tests: Tests) -> str:
+def describe_tests(tests: Tests) -> str:
     """What was seen of the tests, as one line."""
     if not tests.ran:
         return "tests: none were run"

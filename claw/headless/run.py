@@ -14,7 +14,7 @@ import msgspec
 
 from claw.config import Settings
 from claw.errors import ClawError, ExitCode, UsageError
-from claw.headless.result import result_of, result_of_error, tests_line
+from claw.headless.result import result_of, result_of_error, describe_tests
 from claw.headless.stdin import OpReader, read_prompt
 from claw.protocol.codec import encode_event
 from claw.protocol.events import Event, RunFinished
@@ -50,7 +50,7 @@ class Output:
             print(event.result, flush=True)
         if event.error:
             print(f"claw: {event.status}: {event.error}", file=sys.stderr)
-        print(f"claw: {tests_line(event.tests)}", file=sys.stderr)
+        print(f"claw: {describe_tests(event.tests)}", file=sys.stderr)
 
     async def tick(self) -> None:
         """Runs beside the work, for a screen that shows the time."""
