@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     verify: str | None = None
     output_schema: Path | None = None
+    images: tuple[Path, ...] = ()
     resume: str | None = None
     continue_latest: bool = False
     record: Path | None = None

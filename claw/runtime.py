@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from claw import __version__
 from claw.agent.budget import CostLimit, TimeLimit, TokenLimit, TurnLimit
 from claw.agent.context import Conversation, describe_moment
+from claw.agent.costs import Cost as Cost  # for frontends, which may not reach into the agent
+from claw.agent.costs import CostMeter as CostMeter
+from claw.agent.costs import CostReport as CostReport
 from claw.agent.evidence import Evidence
 from claw.agent.executor import Executor
 from claw.agent.guards import RepeatedFailures, RunningJobs, UnfinishedReplies
@@ -30,12 +33,14 @@ from claw.paths import Home, find_home
 from claw.permissions.policy import MODES, ModeGate
 from claw.protocol import events
 from claw.protocol.codec import PROTOCOL_VERSION
+from claw.protocol.messages import Content
 from claw.providers.base import Chat, Provider
 from claw.providers.catalog import load_catalog
-from claw.providers.normalise import Normaliser
+from claw.providers.dialect import Media
+from claw.providers.limiter import Limiter
 from claw.providers.openai_chat import OpenAIChat
-from claw.providers.replay import RecordingProvider, ReplayProvider
 from claw.providers.retry import Retry
+from claw.providers.uploads import FileUploads
 from claw.sandbox.jobs import BackgroundJobs
 from claw.sandbox.plain import Plain
 from claw.sandbox.process import ShellCommands
@@ -46,7 +51,7 @@ from claw.session.journal import Journal, LogReader
 from claw.session.store import SessionStore
 from claw.tooling.base import Workspace
 from claw.tooling.registry import ToolRegistry
-from claw.tooling.services import Job
+from claw.tooling.services import HostMedia, Job
 from claw.tools import all_tools
 
 if TYPE_CHECKING:
@@ -68,6 +73,7 @@ class Runtime:
         jobs: BackgroundJobs,
         save: Callable[[], None],
         recorded_prompt: str | None,
+        media: HostMedia,
     ) -> None:
         self._agent = agent
         self._bus = bus
@@ -75,6 +81,7 @@ class Runtime:
         self._commands = commands
         self._jobs = jobs
         self._save = save
+        self._media = media
         self.sandbox = commands.confinement
         self.recorded_prompt = recorded_prompt
         self.submit = agent.submit
@@ -88,6 +95,15 @@ class Runtime:
         *Errors*: ClawError for whatever keeps the run from beginning: no key, unknown host, no such session.
         """
         return _Composition(settings, environ, find_home(environ)).build(subscribers)
+
+    async def attach(self, given: Sequence[Path], mentioned: Sequence[Path]) -> Content:
+        """Pictures and videos as parts of a user message. What is only `mentioned` may be something else.
+
+        *Errors*: UsageError for what is given and cannot be shown to the model; ProviderError.
+        """
+        from claw.media.attach import attach  # most runs show nothing
+
+        return await attach(given, mentioned, self._media)
 
     def refuse(self, error: ClawError) -> None:
         """An op could not be read; say so and go on."""
@@ -112,6 +128,7 @@ class _Composition:
         self._environ = environ
         self._home = home
         self._replay: ReplayProvider | None = None
+        self._media = HostMedia("replay", Media(images=("png", "jpeg", "webp", "gif")))
         self._provider = self._open_provider()
         if settings.limits.max_cost_usd is not None and not self._provider.price_known:
             raise UsageError(f"--max-cost cannot be kept: the price of {self._provider.model} is not known")
@@ -123,7 +140,9 @@ class _Composition:
         settings, environ = self._settings, self._environ
         if not (settings.replay or settings.record):
             return self._open_host()
-        from claw.providers.replay import ReplayProvider
+        # 15 ms that most runs need not spend.
+        from claw.providers.normalise import Normaliser
+        from claw.providers.replay import RecordingProvider, ReplayProvider
 
         home = Path(environ.get("HOME") or "/nonexistent")
         normaliser = Normaliser(settings.cwd, home, Path(tempfile.gettempdir()))
@@ -136,7 +155,8 @@ class _Composition:
     def _open_host(self) -> Provider:
         settings, environ = self._settings, self._environ
         endpoint = load_catalog(settings.hosts, settings.models).resolve(settings.host, settings.model, environ)
-        return OpenAIChat(endpoint, thinking=settings.thinking, retry=_retry(environ))
+        self._media = HostMedia(endpoint.host, endpoint.dialect.media, FileUploads(endpoint))
+        return OpenAIChat(endpoint, thinking=settings.thinking, retry=_retry(environ), limiter=Limiter())
 
     def _session(self) -> tuple[SessionFolder, SessionState | None]:
         """A new session's folder, or an old one's with what was said in it."""
@@ -171,13 +191,15 @@ class _Composition:
         environ = {**self._environ, "PYTHONDONTWRITEBYTECODE": "1"} if self._replay else self._environ
         commands = ShellCommands(environ, self._folder.tmp, Plain())
         jobs = BackgroundJobs(lambda job: _report_job(agent, bus, job))
-        workspace = Workspace(settings.cwd, roots, FileBlobs(self._folder.blobs, self._folder.tmp), commands, jobs)
+        workspace = Workspace(
+            *(settings.cwd, roots, FileBlobs(self._folder.blobs, self._folder.tmp), commands, jobs), media=self._media
+        )
         registry = ToolRegistry(all_tools())
         work_tree = GitWorkTree(settings.cwd)
         report = RunReport(evidence, work_tree, structured, settings.cwd)
         bus.subscribe(report.note)
         agent = Agent(
-            self._chat(bus, registry, roots, commands.confinement),
+            self._chat(bus, registry, roots, commands.confinement, structured.schema if structured else None),
             Conversation(past.messages if past else ()),
             Executor(registry, ModeGate(settings.mode, roots), workspace, bus.publish),
             bus,
@@ -191,7 +213,7 @@ class _Composition:
                 lambda outcome: agent.stop(outcome),
                 lambda: agent.is_last_run,
             ),
-            lambda: _moment(workspace, structured.request if structured else ""),
+            lambda: _moment(workspace, structured.request if structured and not self._provider.holds_to_schema else ""),
             report,
             n_runs=past.info.n_runs if past else 0,
         )
@@ -203,9 +225,9 @@ class _Composition:
             self._store.update(self._folder, tally.info())
 
         prompt = self._replay.prompt if self._replay else None
-        return Runtime(agent, bus, self._provider, commands, jobs, save, prompt)
+        return Runtime(agent, bus, self._provider, commands, jobs, save, prompt, self._media)
 
-    def _chat(self, bus: EventBus, registry: ToolRegistry, roots: tuple[Path, ...], sandbox: str) -> Chat:
+    def _chat(self, bus: EventBus, registry: ToolRegistry, roots: tuple[Path, ...], sandbox: str, schema: Any) -> Chat:
         """The conversation with the host; its prefix is the recorded one where the session goes on."""
         settings, past = self._settings, self._past
         place: dict[str, Any] = {
@@ -224,7 +246,7 @@ class _Composition:
         else:
             bus.publish(events.SessionStarted(protocol=PROTOCOL_VERSION, **place))
         if past and past.prefix and past.info.cwd == str(settings.cwd):
-            return self._provider.open(past.prefix)
+            return self._provider.open(past.prefix, session=self._folder.id, schema=schema)
         top = find_repository(settings.cwd)
         if not top:
             bus.publish(events.Notice(text="not a git repository: git features are off", level="info"))
@@ -232,7 +254,7 @@ class _Composition:
             settings.cwd, roots, registry.specs(), find_agents_files(settings.cwd, top, self._home.config)
         )
         bus.publish(events.PrefixSet(prefix=prefix))
-        return self._provider.open(prefix)
+        return self._provider.open(prefix, session=self._folder.id, schema=schema)
 
     def _middleware(
         self,

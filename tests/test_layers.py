@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 MAX_LINES = 400
 
 BASE = {"errors", "config", "paths", "log", "printable"}
-SERVICES = {"providers", "permissions", "sandbox", "session", "code", "mcp", "skills", "hooks"}
+SERVICES = {"providers", "permissions", "sandbox", "session", "code", "media", "mcp", "skills", "hooks"}
 FRONTENDS = {"tui", "headless", "acp", "integrations"}
 
 # Layer → the layers that it may import; a layer may always import itself. `base` stands for the modules
@@ -22,18 +22,18 @@ MAY_IMPORT = {
     "protocol": {"base"},
     "tooling": {"base", "protocol"},
     **{service: {"base", "protocol", "tooling"} for service in SERVICES},
-    "tools": {"base", "protocol", "tooling", "code"},
+    "tools": {"base", "protocol", "tooling", "code", "media"},
     "agent": {"base", "protocol", "tooling", "services.base"},
     "swarm": {"base", "protocol", "agent"},
     "commands": {"base", "protocol", "agent"},
     "runtime": {"base", "protocol", "tooling", *SERVICES, "tools", "agent", "swarm", "commands"},
     **{frontend: {"base", "protocol", "commands", "runtime"} for frontend in FRONTENDS},
     "demo": {"base", "protocol"},
-    "cli": {"base", "protocol", "runtime", "session", "permissions", "demo", "commands", *FRONTENDS},
+    "cli": {"base", "protocol", "runtime", "session", "permissions", "providers", "demo", "commands", *FRONTENDS},
     "local_engine": set[str](),
 }
 # Heavy modules that only these files may import at all, and where they must not stand at module level.
-LAZY = {"git", "torch", "mcp", "openai", "tree_sitter", "textual", "pydantic", "rich"}
+LAZY = {"git", "torch", "mcp", "openai", "PIL", "pillow_heif", "tree_sitter", "textual", "pydantic", "rich"}
 
 
 def layer_of(module: str) -> str:

@@ -12,6 +12,7 @@ from tests.fakes.model_server import ModelServer, say
 REPORT = "import atexit, json, sys; atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr)); "
 # Each costs more than 5 ms, and none is needed before the first request of `claw exec`.
 HEAVY = {
+    *("PIL", "claw.media"),
     *("argparse", "click", "concurrent.futures.process", "difflib", "git", "hypothesis", "jsonschema", "mcp"),
     *("multiprocessing", "openai", "platformdirs", "pydantic", "rich", "shutil", "textual", "torch", "tree_sitter"),
     "typer",

@@ -19,6 +19,7 @@ def all_tools() -> list[Tool[Any]]:
     from claw.tools.patch import Patch
     from claw.tools.read import Read
     from claw.tools.todo import Todo
+    from claw.tools.view_media import ViewMedia
     from claw.tools.write import Write
 
-    return [Background(), Bash(), Edit(), Git(), Glob(), Grep(), Ls(), Patch(), Read(), Todo(), Write()]
+    return [Background(), Bash(), Edit(), Git(), Glob(), Grep(), Ls(), Patch(), Read(), Todo(), ViewMedia(), Write()]

@@ -148,9 +148,17 @@ class Agent:
                         case TextChunk(chunk):
                             text.append(chunk)
                             self._bus.publish(events.TextDelta(text=chunk))
-                        case Retrying(attempt, delay_s, reason):
+                        case Retrying(attempt, delay_s, reason, partial_chars):
+                            void = AssistantMessage("".join(text), "".join(reasoning) or None, interrupted=True)
                             reasoning, text = [], []
-                            self._bus.publish(events.RetryScheduled(attempt=attempt, delay_s=delay_s, reason=reason))
+                            self._bus.publish(
+                                events.RetryScheduled(
+                                    attempt=attempt,
+                                    delay_s=delay_s,
+                                    reason=reason,
+                                    void=void if partial_chars else None,
+                                )
+                            )
                         case Reply():
                             return self._take(run, item)
         except asyncio.CancelledError:
@@ -168,7 +176,7 @@ class Agent:
         self._bus.publish(
             events.ReplyFinished(message=reply.message, finish_reason=reply.finish_reason, model=reply.model)
         )
-        usage, reported = reply.usage or Usage(), reply.usage is not None
+        usage, reported = reply.usage or Usage(), reply.usage is not None and not reply.is_estimate
         self._bus.publish(events.UsageReported(usage=usage, cost_usd=reply.cost_usd, reported=reported))
         return reply
 

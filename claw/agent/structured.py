@@ -30,7 +30,7 @@ class Structured(Middleware):
             kind.check_schema(schema)
         except jsonschema.SchemaError as error:
             raise UsageError(f"--output-schema: not a JSON schema: {error.message}") from None
-        self._schema = schema
+        self.schema = schema
         self._validator = kind(schema)
         self._max_repairs = max_repairs
         self._n_repairs = 0
@@ -41,7 +41,7 @@ class Structured(Middleware):
         """What the model is told with the user's message."""
         return (
             "Your final answer must be one JSON value that fits this JSON schema, with nothing before or after it:\n"
-            + json.dumps(self._schema, ensure_ascii=False)
+            + json.dumps(self.schema, ensure_ascii=False)
         )
 
     async def run_started(self, run: Run) -> None:

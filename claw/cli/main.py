@@ -66,7 +66,7 @@ def _build_app() -> typer.Typer:
     """Typer, for help, completion, errors and the sub-commands that no script waits for."""
     import typer
 
-    from claw.cli import demo, exec, sessions
+    from claw.cli import demo, doctor, exec, sessions
     from claw.cli.options import typer_callback
 
     app = typer.Typer(
@@ -93,5 +93,6 @@ def _build_app() -> typer.Typer:
 
     app.command("exec", help=exec.HELP)(typer_callback(exec.EXEC_OPTIONS, exec_and_exit, exec.HELP))
     app.command("demo", help=demo.HELP)(demo.demo)
+    app.command("doctor", help=doctor.HELP)(doctor.doctor)
     app.add_typer(sessions.app, name="sessions")
     return app

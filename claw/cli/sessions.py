@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from claw.cli.tables import print_table
 from claw.errors import UsageError
 from claw.paths import find_home
 from claw.printable import one_line, printable
@@ -46,20 +47,27 @@ def list_sessions(
     if not infos:
         print("There are no sessions yet.")
         return
-    rows = [("ID", "LAST USED", "STATUS", "TURNS", "COST", "FOLDER", "TITLE"), *map(_row, infos)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table([("ID", "LAST USED", "STATUS", "TURNS", "COST", "FOLDER", "TITLE"), *map(_row, infos)])
 
 
 @app.command()
 def show(
     id: SessionId,
     events: Annotated[bool, typer.Option("--events", help="Every event of the log, one a line.")] = False,
+    costs: Annotated[bool, typer.Option("--cost", help="Tokens and dollars by run and by tool.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --cost: one JSON object.")] = False,
 ) -> None:
     """What a session did: prompts, status, use, changed files, tests."""
+    if events and costs:
+        raise UsageError("--events and --cost show different things: give one of them")
+    if as_json and not costs:
+        raise UsageError("--json goes with --cost; for a whole session see `claw sessions export --format json`")
     reader = LogReader(_store().open(id))
-    if events:
+    if costs:
+        from claw.cli.costs import show_costs  # it brings the runtime
+
+        show_costs(reader, as_json=as_json)
+    elif events:
         for event in reader:
             print(_event_line(event))
     else:

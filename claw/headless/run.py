@@ -14,10 +14,12 @@ import msgspec
 
 from claw.config import Settings
 from claw.errors import ClawError, ExitCode, UsageError
-from claw.headless.result import result_of, result_of_error, describe_tests
+from claw.headless.attachments import with_media
+from claw.headless.result import describe_tests, result_of, result_of_error
 from claw.headless.stdin import OpReader, read_prompt
 from claw.protocol.codec import encode_event
 from claw.protocol.events import Event, RunFinished
+from claw.protocol.messages import Text
 from claw.protocol.ops import Shutdown, UserTurn
 from claw.runtime import Runtime
 
@@ -90,11 +92,15 @@ def run_headless(
 ) -> int:
     """*Errors*: ClawError for a run that cannot begin; everything later is told by the exit code."""
     try:
+        said = prompt  # what comes in on stdin beside it may be anyone's, and must not pick files of this machine
         if input_format == "text":
             prompt = read_prompt(prompt, stdin)
+            said = prompt if said in (None, "-") else said
             if not settings.replay and not (prompt and prompt.strip()):
                 raise UsageError("no prompt. Give one as an argument, or `-` to read it from stdin.")
-        return asyncio.run(_serve(settings, prompt, input_format, output, environ, stdin))
+        elif settings.images and not prompt:
+            raise UsageError("--image goes with a prompt; an op on stdin carries its own pictures in its content")
+        return asyncio.run(_serve(settings, prompt, said, input_format, output, environ, stdin))
     except ClawError as error:
         output.refuse(error)
         raise
@@ -103,6 +109,7 @@ def run_headless(
 async def _serve(
     settings: Settings,
     prompt: str | None,
+    said: str | None,
     input_format: str,
     output: Output,
     environ: Mapping[str, str],
@@ -112,7 +119,8 @@ async def _serve(
     try:
         signalled = _handle_signals(runtime)
         if prompt := prompt or runtime.recorded_prompt:
-            runtime.submit(UserTurn.of(prompt))
+            media = await with_media(prompt if said is None else said, settings, runtime.attach)
+            runtime.submit(UserTurn((Text(prompt), *media)))
         if input_format == "stream-json":
             OpReader(stdin, runtime.submit, runtime.end_of_input, runtime.refuse).start()
         else:

@@ -104,11 +104,15 @@ class TextDelta(Event, kw_only=True):
 
 
 class RetryScheduled(Event, kw_only=True):
-    """The host failed. What was streamed of this reply so far is void: it starts again from nothing."""
+    """The host failed. What was streamed of this reply so far is void: it starts again from nothing.
+
+    `void` keeps it, for whoever reads the log; the model is never shown it.
+    """
 
     attempt: int
     delay_s: float
     reason: str
+    void: AssistantMessage | None = None
 
 
 class ReplyFinished(Event, kw_only=True):

@@ -22,7 +22,13 @@ class Image(Struct, frozen=True, tag="image"):
     url: str
 
 
-Part = Text | Image
+class Video(Struct, frozen=True, tag="video"):
+    """A film. `url` is an id that the host gave out (`ms://…`), or a `data:` URL."""
+
+    url: str
+
+
+Part = Text | Image | Video
 Content = tuple[Part, ...]
 
 
@@ -53,13 +59,15 @@ class AssistantMessage(Struct, frozen=True, tag_field="role", tag="assistant"):
     """One reply of the model.
 
     `reasoning` is None when the host sent none; an empty string means "reasoned, and it was empty",
-    and is echoed as such. `interrupted` marks a reply that was cut off: it has no calls.
+    and is echoed as such. `reasoning_key` is the name under which the host sent it, where that was not
+    `reasoning_content`. `interrupted` marks a reply that was cut off: it has no calls.
     """
 
     content: str = ""
     reasoning: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     interrupted: bool = False
+    reasoning_key: str = ""
 
 
 class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
@@ -122,7 +130,7 @@ class Usage(Struct, frozen=True):
 
 
 def text_of(content: Sequence[Part]) -> str:
-    """The text of all parts, joined by newlines; pictures are left out."""
+    """The text of all parts, joined by newlines; pictures and videos are left out."""
     return "\n".join(part.text for part in content if isinstance(part, Text))
 
 

@@ -7,7 +7,7 @@ and keeps the encoded bytes of what it has already sent, so a turn costs what is
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -23,17 +23,21 @@ class TextChunk(Struct, frozen=True):
 
 
 class Retrying(Struct, frozen=True):
-    """The attempt failed and another follows in `delay_s`: all chunks so far are void."""
+    """The attempt failed and another follows in `delay_s`: all chunks so far are void.
+
+    `partial_chars` is how much reasoning and text is lost with them.
+    """
 
     attempt: int
     delay_s: float
     reason: str
+    partial_chars: int = 0
 
 
 class Reply(Struct, frozen=True):
-    """The last item of a stream: the whole message. `usage` is None where the host reported none.
+    """The last item of a stream: the whole message. `usage` is None where nothing is known of it.
 
-    `cost_usd` is None where the price is unknown.
+    `cost_usd` is None where the price is unknown. `is_estimate`: the host reported no usage.
     """
 
     message: AssistantMessage
@@ -41,8 +45,10 @@ class Reply(Struct, frozen=True):
     usage: Usage | None
     cost_usd: float | None
     model: str = ""
+    is_estimate: bool = False
 
 
+JsonSchema = dict[str, Any]
 StreamItem = ReasoningChunk | TextChunk | Retrying | Reply
 
 
@@ -70,6 +76,16 @@ class Provider(Protocol):
     @property
     def price_known(self) -> bool: ...
 
-    def open(self, prefix: Prefix) -> Chat: ...
+    @property
+    def holds_to_schema(self) -> bool:
+        """Whether a schema given to `open` is kept by the host itself."""
+        ...
+
+    def open(self, prefix: Prefix, *, session: str = "", schema: JsonSchema | None = None) -> Chat:
+        """`session` names the conversation to hosts that keep a cache for it.
+
+        `schema` is asked for where the host holds answers to one, and ignored elsewhere.
+        """
+        ...
 
     async def close(self) -> None: ...

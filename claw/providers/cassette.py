@@ -45,6 +45,7 @@ class Header(Struct, tag_field="type", tag="cassette", kw_only=True):
     model: str = ""
     context_window: int = 262_144
     price_known: bool = False
+    holds_to_schema: bool = False
 
 
 class Said(Struct, frozen=True, tag="user"):
@@ -106,6 +107,7 @@ class CassetteWriter:
                 model=provider.model,
                 context_window=provider.context_window,
                 price_known=provider.price_known,
+                holds_to_schema=provider.holds_to_schema,
             )
         )
 
@@ -175,8 +177,11 @@ def _as_news(message: UserMessage | ToolMessage, normalise: Callable[[str], str]
 
 
 def describe(content: Content) -> str:
-    """Content as text that UTF-8 can hold. A picture is named by the hash of its data."""
-    text = "\n".join(part.text if isinstance(part, Text) else f"(image sha256:{_digest(part.url)})" for part in content)
+    """Content as text that UTF-8 can hold. A picture or video is named by the hash of its data."""
+    text = "\n".join(
+        part.text if isinstance(part, Text) else f"({part.__struct_config__.tag} sha256:{_digest(part.url)})"
+        for part in content
+    )
     return text.encode("utf-8", "backslashreplace").decode()
 
 

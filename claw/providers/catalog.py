@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from claw.errors import MissingKey, UsageError
+from claw.providers.base_urls import ANY_HOST_KEY, base_url, checked_url, is_loopback
+from claw.providers.dialect import Dialect
 from claw.providers.pricing import Price
 from claw.providers.secret import Secret
 
-ANY_HOST_KEY = "CLAW_API_KEY"
 GENERIC = "generic"
+FREE = Price(0.0, 0.0, 0.0)
 UNKNOWN_WINDOW = 131_072  # of a model that no table knows: small enough for most that are served today
 
 T = TypeVar("T")
@@ -31,9 +32,11 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
     key_required: bool
     default_model: str
     any_model: bool
-    reasoning_field: str
-    thinking: Literal["moonshot", "none"]
-    max_tokens_field: str
+    models: dict[str, str]
+    billing: Literal["list", "free", "unknown"]
+    base_url_variable: str = ""
+    prices: dict[str, Price] = {}
+    dialect: Dialect = Dialect()
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,19 +49,21 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """Where requests go, as whom, and in which dialect. `host` is a name of `hosts.toml`, or an address."""
+    """Where requests go, as whom, and in which dialect. `host` is a name of `hosts.toml`, or an address.
+
+    `model` is claw's name for it, `wire_model` the host's own where that differs.
+    """
 
     host: str
     base_url: str
     model: str
+    wire_model: str = ""
     key: Secret | None = None
     key_variable: str = ANY_HOST_KEY
     context_window: int = UNKNOWN_WINDOW
     max_output_tokens: int = 0
     price: Price | None = None
-    reasoning_field: str = "reasoning_content"
-    thinking: Literal["moonshot", "none"] = "none"
-    max_tokens_field: str = "max_tokens"
+    dialect: Dialect = Dialect()
 
     @property
     def address(self) -> str:
@@ -67,7 +72,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     @property
     def is_loopback(self) -> bool:
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 class Catalog:
@@ -91,17 +96,19 @@ class Catalog:
         if known is None or host == GENERIC:
             names = ", ".join(sorted(self.hosts.keys() - {GENERIC}))
             raise UsageError(f"unknown host {host!r}: allowed are {names}, or a URL such as http://localhost:8000/v1")
-        return self._endpoint(known, host, known.base_url, model, environ)
+        return self._endpoint(
+            known, host, base_url(host, known.base_url, known.base_url_variable, environ), model, environ
+        )
 
     def _endpoint(self, host: Host, name: str, url: str, model: str | None, environ: Mapping[str, str]) -> Endpoint:
-        parts = _checked(url)
-        model = model or host.default_model
+        parts = checked_url(url)
+        model = _own_name(host, model or host.default_model)
         known = self._model(host, name, model)
         variables = (*host.key_variables, ANY_HOST_KEY)
         variable, key = _find_key(variables, environ)
         if key is None and host.key_required:
             raise MissingKey(f"no key for {name}: set {' or '.join(variables)} in the environment")
-        if key and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        if key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise UsageError(
                 f"{url} is not encrypted, so the key in {variable} is not sent there: use https, or unset {variable}"
             )
@@ -109,24 +116,37 @@ class Catalog:
             host=name or parts.netloc,
             base_url=url.rstrip("/"),
             model=model,
+            wire_model=host.models.get(model, model),
             key=key,
             key_variable=variable,
             context_window=known.context_window,
             max_output_tokens=known.max_output_tokens,
-            price=known.price,
-            reasoning_field=host.reasoning_field,
-            thinking=host.thinking,
-            max_tokens_field=host.max_tokens_field,
+            price=_price(host, model, known),
+            dialect=host.dialect,
         )
 
     def _model(self, host: Host, host_name: str, model: str) -> Model:
         known = self.models.get(model)
-        if known and (host.any_model or not known.hosts or host_name in known.hosts):
+        if known and (host.any_model or model in host.models or not known.hosts or host_name in known.hosts):
             return known
-        if host.any_model and model.strip():
+        if model in host.models or (host.any_model and model.strip()):
             return Model()
-        allowed = sorted(name for name, other in self.models.items() if not other.hosts or host_name in other.hosts)
-        raise UsageError(f"unknown model {model!r} on {host_name}: allowed are {', '.join(allowed)}")
+        served = (name for name, other in self.models.items() if not other.hosts or host_name in other.hosts)
+        allowed = ", ".join(sorted({*served, *host.models}))
+        raise UsageError(f"unknown model {model!r} on {host_name}: allowed are {allowed}")
+
+
+def _own_name(host: Host, model: str) -> str:
+    """claw's name for a model, which may have been given by the name that the host has for it."""
+    if model in host.models:
+        return model
+    return next((name for name, wire_model in host.models.items() if wire_model == model), model)
+
+
+def _price(host: Host, model: str, known: Model) -> Price | None:
+    if model in host.prices:
+        return host.prices[model]
+    return {"list": known.price, "free": FREE, "unknown": None}[host.billing]
 
 
 def load_catalog(hosts: Tables | None = None, models: Tables | None = None) -> Catalog:
@@ -134,14 +154,12 @@ def load_catalog(hosts: Tables | None = None, models: Tables | None = None) -> C
 
     *Errors*: UsageError that names the table and the field.
     """
-    own_hosts, own_models = _read("hosts.toml"), _read("models.toml")
-    generic = {**own_hosts[GENERIC], **(hosts or {}).get(GENERIC, {})}
+    host_tables = _overlay(_read("hosts.toml"), hosts or {})
+    model_tables = _overlay(_read("models.toml"), models or {})
+    generic = host_tables[GENERIC]
     return Catalog(
-        {
-            name: _convert("hosts", name, {**generic, **table}, Host)
-            for name, table in _overlay(own_hosts, hosts or {}).items()
-        },
-        {name: _convert("models", name, table, Model) for name, table in _overlay(own_models, models or {}).items()},
+        {name: _convert("hosts", name, _merge(generic, table), Host) for name, table in host_tables.items()},
+        {name: _convert("models", name, table, Model) for name, table in model_tables.items()},
     )
 
 
@@ -151,8 +169,18 @@ def _read(name: str) -> Tables:
     return tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))
 
 
-def _overlay(own: Tables, users: Tables) -> Tables:
-    return {name: {**own.get(name, {}), **users.get(name, {})} for name in (*own, *(users.keys() - own.keys()))}
+def _overlay(own: Tables, users: Tables) -> dict[str, Mapping[str, Any]]:
+    names = (*own, *(users.keys() - own.keys()))
+    return {name: _merge(own.get(name, {}), users.get(name, {})) for name in names}
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`; tables within are merged, anything else is replaced."""
+    merged = {**below, **above}
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
+            merged[name] = _merge(below[name], above[name])
+    return merged
 
 
 def _convert(kind: str, name: str, table: Mapping[str, Any], to: type[T]) -> T:
@@ -160,22 +188,6 @@ def _convert(kind: str, name: str, table: Mapping[str, Any], to: type[T]) -> T:
         return msgspec.convert(dict(table), to)
     except msgspec.ValidationError as error:
         raise UsageError(f"[{kind}.{name}] in the config file: {error}") from None
-
-
-def _checked(url: str) -> SplitResult:
-    """*Errors*: UsageError, which does not repeat a password that stands in the URL."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UsageError(f"not a host URL: {error}; an example is http://localhost:8000/v1") from None
-    if parts.username or parts.password:
-        raise UsageError(f"the host URL holds a user or password: set {ANY_HOST_KEY} instead")
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not url.isprintable() or " " in url:
-        raise UsageError(f"not a host URL: {url!r}; it begins with http:// or https://, as http://localhost:8000/v1")
-    if parts.query or parts.fragment:
-        raise UsageError(f"the host URL {url!r} must be a base that ends in /v1, without ? and #")
-    return parts
 
 
 def _find_key(variables: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, Secret | None]:
@@ -186,12 +198,3 @@ def _find_key(variables: tuple[str, ...], environ: Mapping[str, str]) -> tuple[s
                 raise UsageError(f"the key in {variable} has characters that no key has: spaces, quotes or line ends?")
             return variable, Secret(key)
     return variables[0], None
-
-
-def _is_loopback(hostname: str) -> bool:
-    if hostname == "localhost" or hostname.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return False

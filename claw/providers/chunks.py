@@ -14,6 +14,11 @@ from msgspec import Struct
 
 from claw.protocol.messages import Usage
 
+# Where hosts put the model's thinking, in a delta and in the history that is sent back.
+REASONING_CONTENT = "reasoning_content"
+REASONING = "reasoning"
+REASONING_DETAILS = "reasoning_details"
+
 
 class FunctionDelta(Struct, gc=False):
     name: str | None = None
@@ -30,6 +35,7 @@ class Delta(Struct, gc=False):
     content: str | list[Any] | None = None
     reasoning_content: str | None = None
     reasoning: str | dict[str, Any] | None = None
+    reasoning_details: Any = None
     tool_calls: list[ToolCallDelta] | None = None
 
 

@@ -5,15 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from claw.errors import StreamBroken
-from claw.protocol.messages import AssistantMessage, ToolCall, Usage
+from claw.protocol.messages import AssistantMessage, ToolCall, ToolSpec, Usage
 from claw.providers.base import ReasoningChunk, TextChunk
-from claw.providers.chunks import Choice, Chunk, ChunkDecoder, Delta, ToolCallDelta
+from claw.providers.chunks import (
+    REASONING,
+    REASONING_CONTENT,
+    REASONING_DETAILS,
+    Choice,
+    Chunk,
+    ChunkDecoder,
+    Delta,
+    ToolCallDelta,
+)
+from claw.providers.kimi_tokens import ToolTextSplitter
 
+CUT_OFF = ("length", "content_filter")  # finish reasons of a reply that may lack its end
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -40,16 +52,22 @@ class ReplyAssembler:
     A stream is complete when the host gave a finish reason or closed with `[DONE]`. Without either
     nothing in it may be executed: half a call can be valid JSON.
 
+    `tools` are those that were offered.
+
     *Errors* of `feed`: HostError; StreamBroken for what cannot be read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Sequence[ToolSpec] = ()) -> None:
         self.done = False
         self.finish_reason = ""
         self.model = ""
         self.usage: Usage | None = None
         self._text: list[str] = []
+        self._splitter = ToolTextSplitter(tools)
+        self._finished = False
+        self._recovered: tuple[ToolCall, ...] = ()
         self._reasoning: list[str] | None = None
+        self._reasoning_key = REASONING_CONTENT
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._half = ""  # a high surrogate at the end of a delta, waiting for its other half
@@ -69,14 +87,42 @@ class ReplyAssembler:
         try:
             chunks = self._decoder.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            if self.finish_reason:  # the reply is whole, if not the response
+                return []
             raise StreamBroken(f"the host sent an event that cannot be read ({error})") from None
         news: list[ReasoningChunk | TextChunk] = []
         for chunk in chunks:
             self._take(chunk, news)
         return news
 
+    def finish(self) -> list[TextChunk]:
+        """To be called at the end of the stream; returns what was held back of the text.
+
+        Calls that a host has left in the text, in the model's own tokens, count only in a complete stream.
+        """
+        if self._finished:
+            return []
+        self._finished = True
+        shown = self._splitter.feed(_whole(self._half))
+        rest, calls = self._splitter.finish()
+        if calls and self.complete:
+            self._recovered = calls
+            if self.finish_reason not in CUT_OFF:
+                self.finish_reason = "tool_calls"
+        if rest := shown + rest:
+            self._text.append(rest)
+        return [TextChunk(rest)] if rest else []
+
+    @property
+    def lost_calls(self) -> bool:
+        """Whether calls were begun in the model's own tokens, none could be read, and no limit explains it."""
+        return bool(self._splitter.n_dropped and not self._calls and not self._recovered) and (
+            self.finish_reason not in CUT_OFF
+        )
+
     def message(self) -> AssistantMessage:
-        """The reply. Calls get an id of ours where the host gave none, or one twice."""
+        """The reply, which ends the stream. Calls get an id of ours where the host gave none, or one twice."""
+        self.finish()
         calls: list[ToolCall] = []
         ids: set[str] = set()
         for call in self._calls:
@@ -86,8 +132,15 @@ class ReplyAssembler:
             call_id = call.id if call.id and call.id not in ids else f"call_{os.urandom(12).hex()}"
             ids.add(call_id)
             calls.append(ToolCall(call_id, call.name or "unnamed", arguments))
+        known = {(call.name, call.arguments.strip()) for call in calls}
+        for raw in self._recovered:
+            if (raw.name, raw.arguments.strip()) not in known:  # else the host has parsed it, and left it in the text
+                call_id = raw.id if raw.id and raw.id not in ids else f"call_{os.urandom(12).hex()}"
+                ids.add(call_id)
+                calls.append(ToolCall(call_id, raw.name, raw.arguments))
         reasoning = None if self._reasoning is None else _whole("".join(self._reasoning))
-        return AssistantMessage(_whole("".join(self._text) + self._half), reasoning, tuple(calls))
+        key = "" if reasoning is None or self._reasoning_key == REASONING_CONTENT else self._reasoning_key
+        return AssistantMessage("".join(self._text), reasoning, tuple(calls), reasoning_key=key)
 
     def _take(self, chunk: Chunk, news: list[ReasoningChunk | TextChunk]) -> None:
         if chunk.error:
@@ -111,18 +164,17 @@ class ReplyAssembler:
             self.usage = usage
 
     def _take_delta(self, delta: Delta, news: list[ReasoningChunk | TextChunk]) -> None:
-        reasoning = delta.reasoning_content
-        if reasoning is None and isinstance(delta.reasoning, str):
-            reasoning = delta.reasoning
+        key, reasoning = _reasoning_of(delta)
         if reasoning is not None:
             if self._reasoning is None:
                 self._reasoning = []
+                self._reasoning_key = key
             if reasoning:
                 self._reasoning.append(reasoning)
                 news.append(ReasoningChunk(_whole(reasoning)))
         if content := delta.content:
             text = content if isinstance(content, str) else _text_of_parts(content)
-            if text := self._join_halves(text):
+            if text := self._splitter.feed(self._join_halves(text)):
                 self._text.append(text)
                 news.append(TextChunk(text))
         for call in delta.tool_calls or ():
@@ -171,6 +223,24 @@ class ReplyAssembler:
         if index is not None:
             self._by_index[index] = call
         return call
+
+
+def _reasoning_of(delta: Delta) -> tuple[str, str | None]:
+    """The key under which the host sends reasoning, and what it sends; None for none."""
+    if delta.reasoning_content is not None:
+        return REASONING_CONTENT, delta.reasoning_content
+    if isinstance(delta.reasoning, str):
+        return REASONING, delta.reasoning
+    if isinstance(delta.reasoning_details, list):
+        texts = [part.get("text") for part in delta.reasoning_details if isinstance(part, dict) and _is_plain(part)]
+        if said := [text for text in texts if isinstance(text, str)]:
+            return REASONING_DETAILS, "".join(said)
+    return REASONING_CONTENT, None
+
+
+def _is_plain(detail: dict[str, Any]) -> bool:
+    """Whether a detail is all said by its text. Other vendors' are signed, and only good whole."""
+    return detail.get("type") == "reasoning.text" and detail.get("format") in (None, "unknown")
 
 
 def _whole(text: str) -> str:

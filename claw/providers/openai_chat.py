@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -10,24 +11,28 @@ from contextlib import aclosing
 from typing import NoReturn
 
 import httpx2
+import msgspec
 
 import claw
-from claw.errors import HostUnavailable, ProviderError, StreamBroken, TemporaryError, UsageError
+from claw.errors import HostUnavailable, ProviderError, RateLimited, StreamBroken, TemporaryError, UsageError
 from claw.printable import one_line
 from claw.protocol.messages import Message, Prefix
-from claw.providers.base import Reply, Retrying, StreamItem
+from claw.providers.base import JsonSchema, ReasoningChunk, Reply, Retrying, StreamItem, TextChunk
 from claw.providers.catalog import Endpoint
 from claw.providers.deltas import HostError, ReplyAssembler
 from claw.providers.failures import Speaker, failure_in_stream, failure_of_response
+from claw.providers.limiter import Limiter
 from claw.providers.pricing import cost_usd
 from claw.providers.retry import Retry
 from claw.providers.sanitize import Sanitizer
 from claw.providers.sse import EventReader
+from claw.providers.tokens import UsageEstimator
 from claw.providers.wire import RequestEncoder
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 120.0  # tools run between two requests; a new TLS connection costs more than an idle one
 DRAIN_TIMEOUT_S = 0.25
+BODY_BYTES_A_TOKEN = 4  # roughly, and only until the host has counted
 ERROR_BODY_LIMIT_BYTES = 64 * 1024
 PLAIN_BODY_LIMIT_BYTES = 8 * 2**20
 
@@ -39,7 +44,13 @@ class OpenAIChat:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, thinking: bool, retry: Retry | None = None, idle_timeout_s: float = 60.0
+        self,
+        endpoint: Endpoint,
+        *,
+        thinking: bool,
+        retry: Retry | None = None,
+        limiter: Limiter | None = None,
+        idle_timeout_s: float = 60.0,
     ) -> None:
         self.host = endpoint.host
         self.model = endpoint.model
@@ -47,15 +58,20 @@ class OpenAIChat:
         self._endpoint = endpoint
         self._thinking = thinking
         self._retry = retry or Retry()
+        self._limiter = limiter
         self._client = _make_client(endpoint, idle_timeout_s)
 
     @property
     def price_known(self) -> bool:
         return self._endpoint.price is not None
 
-    def open(self, prefix: Prefix) -> OpenAIConversation:
-        encoder = RequestEncoder(self._endpoint, prefix, thinking=self._thinking)
-        return OpenAIConversation(self._client, self._endpoint, encoder, self._retry)
+    @property
+    def holds_to_schema(self) -> bool:
+        return self._endpoint.dialect.json_schema
+
+    def open(self, prefix: Prefix, *, session: str = "", schema: JsonSchema | None = None) -> OpenAIConversation:
+        encoder = RequestEncoder(self._endpoint, prefix, thinking=self._thinking, session=session, schema=schema)
+        return OpenAIConversation(self._client, self._endpoint, encoder, self._retry, self._limiter, prefix, session)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -64,21 +80,39 @@ class OpenAIChat:
 class OpenAIConversation:
     """A `Chat`. One `ask` at a time."""
 
-    def __init__(self, client: httpx2.AsyncClient, endpoint: Endpoint, encoder: RequestEncoder, retry: Retry) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        endpoint: Endpoint,
+        encoder: RequestEncoder,
+        retry: Retry,
+        limiter: Limiter | None,
+        prefix: Prefix,
+        session: str,
+    ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._encoder = encoder
         self._retry = retry
-        self._sanitizer = Sanitizer()
+        self._limiter = limiter
+        self._tools = prefix.tools
+        self._estimator = UsageEstimator(prefix)
+        self._headers = _affinity(endpoint.dialect.affinity_header, session)
+        self._sanitizer = Sanitizer(endpoint.dialect.media)
         self._speaker = Speaker(endpoint.host, endpoint.address, endpoint.key_variable, endpoint.key)
 
     async def ask(self, messages: Sequence[Message]) -> AsyncGenerator[StreamItem, None]:
         """See `claw.providers.base.Chat`. Closing the generator, or cancelling it, closes the connection."""
         body = self._encoder.encode(self._sanitizer.clean(messages))
         for attempt in itertools.count(1):
+            partial_chars = 0
             try:
-                async with aclosing(self._attempt(body)) as stream:
+                async with aclosing(self._admitted(body)) as stream:
                     async for item in stream:
+                        if isinstance(item, ReasoningChunk | TextChunk):
+                            partial_chars += len(item.text)
+                        elif item.usage is None:
+                            item = self._estimated(item, messages)
                         yield item
                 return
             except TemporaryError as error:
@@ -86,18 +120,41 @@ class OpenAIConversation:
                     raise self._given_up(error, attempt) from error
                 delay_s = self._retry.delay_s(attempt, error)
                 reason = str(error)
-            yield Retrying(attempt, delay_s, reason)
+            yield Retrying(attempt, delay_s, reason, partial_chars)
             await self._retry.sleep(delay_s)
 
-    async def _attempt(self, body: bytes) -> AsyncGenerator[StreamItem, None]:
+    async def _admitted(self, body: bytes) -> AsyncGenerator[ReasoningChunk | TextChunk | Reply, None]:
+        """One request, once the limiter lets it through. What the host says of rates holds for all chats."""
+        if self._limiter is None:
+            async with aclosing(self._attempt(body)) as stream:
+                async for item in stream:
+                    yield item
+            return
+        async with self._limiter.slot(len(body) // BODY_BYTES_A_TOKEN) as slot, aclosing(self._attempt(body)) as stream:
+            try:
+                async for item in stream:
+                    if isinstance(item, Reply) and item.usage:
+                        slot.used(item.usage.total)
+                    yield item
+            except RateLimited as error:
+                slot.penalise(error.retry_after_s)
+                raise
+
+    def _estimated(self, reply: Reply, messages: Sequence[Message]) -> Reply:
+        """The host was silent on what was used: an estimate, marked as one."""
+        usage = self._estimator.usage(messages, reply.message)
+        cost = cost_usd(usage, self._endpoint.price)
+        return msgspec.structs.replace(reply, usage=usage, cost_usd=cost, is_estimate=True)
+
+    async def _attempt(self, body: bytes) -> AsyncGenerator[ReasoningChunk | TextChunk | Reply, None]:
         """One request. *Errors*: ProviderError."""
         started = False
         try:
-            async with self._client.stream("POST", "chat/completions", content=body) as response:
+            async with self._client.stream("POST", "chat/completions", content=body, headers=self._headers) as response:
                 if response.status_code != 200:
                     await self._refuse(response)
                 started = True
-                assembler = ReplyAssembler()
+                assembler = ReplyAssembler(self._tools)
                 async with aclosing(self._read(response, assembler)) as stream:
                     async for item in stream:
                         yield item
@@ -106,7 +163,9 @@ class OpenAIConversation:
         except httpx2.DecodingError as error:
             raise StreamBroken(f"{self._speaker} sent a body that cannot be decoded ({error})") from error
 
-    async def _read(self, response: httpx2.Response, assembler: ReplyAssembler) -> AsyncGenerator[StreamItem, None]:
+    async def _read(
+        self, response: httpx2.Response, assembler: ReplyAssembler
+    ) -> AsyncGenerator[ReasoningChunk | TextChunk | Reply, None]:
         """The words as they come, and the reply as soon as it is whole."""
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type == "text/html":
@@ -131,6 +190,10 @@ class OpenAIConversation:
                     raise
             if not assembler.complete:
                 raise StreamBroken(f"{self._speaker} ended the stream before the reply was complete")
+            for item in assembler.finish():
+                yield item
+            if assembler.lost_calls:
+                raise StreamBroken(f"{self._speaker} broke a tool call off in the middle of the reply")
             await _drain(pieces)
         yield Reply(
             assembler.message(),
@@ -203,6 +266,14 @@ def _make_client(endpoint: Endpoint, idle_timeout_s: float) -> httpx2.AsyncClien
         raise UsageError(
             f"cannot set up a connection to {endpoint.base_url}: {error}; check the proxy variables and SSL_CERT_FILE"
         ) from error
+
+
+def _affinity(header: str, session: str) -> dict[str, str]:
+    """The header that brings the requests of one session to the same cache."""
+    if not header or not session:
+        return {}
+    fits = session.isascii() and session.isprintable() and session == session.strip()
+    return {header: session if fits else hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()}
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[list[bytes], None]:

@@ -8,11 +8,15 @@ from claw.protocol.messages import Usage
 
 
 class Price(Struct, frozen=True, forbid_unknown_fields=True):
-    """*Units*: dollars per million tokens. `cached` is for input that the host had in its cache."""
+    """*Units*: dollars per million tokens. `cached` is for input that the host had in its cache.
+
+    `seen` is the month in which the host asked for it, as `2026-11`.
+    """
 
     input: float
     cached: float
     output: float
+    seen: str = ""
 
 
 def cost_usd(usage: Usage | None, price: Price | None) -> float | None:

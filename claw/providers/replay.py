@@ -14,7 +14,7 @@ from pathlib import Path
 
 from claw.errors import ReplayDiverged, UsageError
 from claw.protocol.messages import Message, Prefix, ToolCall, ToolMessage
-from claw.providers.base import Chat, Provider, ReasoningChunk, Reply, StreamItem, TextChunk
+from claw.providers.base import Chat, JsonSchema, Provider, ReasoningChunk, Reply, StreamItem, TextChunk
 from claw.providers.cassette import (
     CassetteWriter,
     News,
@@ -53,9 +53,14 @@ class RecordingProvider:
     def price_known(self) -> bool:
         return self._inner.price_known
 
-    def open(self, prefix: Prefix) -> Chat:
+    @property
+    def holds_to_schema(self) -> bool:
+        return self._inner.holds_to_schema
+
+    def open(self, prefix: Prefix, *, session: str = "", schema: JsonSchema | None = None) -> Chat:
         self._n_chats += 1
-        return _RecordingChat(self._inner.open(prefix), self, self._n_chats - 1)
+        chat = self._inner.open(prefix, session=session, schema=schema)
+        return _RecordingChat(chat, self, self._n_chats - 1)
 
     async def close(self) -> None:
         self._writer.close()
@@ -94,6 +99,7 @@ class ReplayProvider:
         if not self._turns:
             raise UsageError(f"{path} holds no reply: the recording was stopped before the model spoke")
         self.model, self.context_window, self._price_known = header.model, header.context_window, header.price_known
+        self._holds_to_schema = header.holds_to_schema
         self._normaliser = normaliser
         self._chats: list[_ReplayChat] = []
 
@@ -102,11 +108,15 @@ class ReplayProvider:
         return self._price_known
 
     @property
+    def holds_to_schema(self) -> bool:
+        return self._holds_to_schema
+
+    @property
     def prompt(self) -> str:
         """The user's text that the recording begins with."""
         return self._normaliser.put_cwd_in(self._turns[0].prompt or "")
 
-    def open(self, prefix: Prefix) -> Chat:
+    def open(self, prefix: Prefix, *, session: str = "", schema: JsonSchema | None = None) -> Chat:
         number = len(self._chats)
         chat = _ReplayChat([turn for turn in self._turns if turn.chat == number], self._normaliser)
         self._chats.append(chat)

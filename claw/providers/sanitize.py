@@ -6,13 +6,16 @@ What is repaired, and nothing else:
 - each call has exactly one result, right behind the message that calls: a missing one is made up, one
   without a call, or a second one, is left out;
 - arguments that are no JSON object become `{}`: the result already tells the model what was wrong;
-- user messages in a row become one, and a blank one is left out.
+- a tool's name that no host takes, since the model made it up, is spelled with `_` for what is odd in it;
+- user messages in a row become one, and a blank one is left out;
+- pictures that the host would refuse become a text (see `pictures`).
 
 Messages that need no repair stay the very objects that they were.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import compress, count
 from operator import is_not
@@ -21,21 +24,25 @@ import msgspec
 
 from claw.protocol.messages import (
     AssistantMessage,
-    Image,
     Message,
+    Part,
     Text,
     ToolCall,
     ToolMessage,
     UserMessage,
     as_content,
 )
+from claw.providers.dialect import Media
+from claw.providers.pictures import PictureFilter
 
 MISSING_RESULT = "interrupted, effects unknown: verify before repeating"
+_ODD_IN_NAME = re.compile(r"[^A-Za-z0-9_.$-]")
+_NAME_LIMIT_CHARS = 64
 
 
-def sanitize(messages: Sequence[Message]) -> list[Message]:
+def sanitize(messages: Sequence[Message], media: Media | None = None) -> list[Message]:
     """`messages` as they may be sent."""
-    return Sanitizer().clean(messages)
+    return Sanitizer(media).clean(messages)
 
 
 def n_same(old: Sequence[Message], new: Sequence[Message]) -> int:
@@ -53,10 +60,13 @@ class Sanitizer:
     """`sanitize` for a history that grows: looks only at what is new since the last call.
 
     Each kept assistant message begins a block, which ends before the next one. A block's repairs depend
-    on nothing outside it, so all but the last stay as they are.
+    on nothing outside it, so all but the last stay as they are. Pictures are held against `media`, or left
+    as they are without one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, media: Media | None = None) -> None:
+        self._pictures = PictureFilter(media) if media else None
+        self._filtered: list[Message] = []
         self._seen: list[Message] = []
         self._clean: list[Message] = []
         self._blocks: list[tuple[int, int]] = []  # where each block begins, in `_seen` and in `_clean`
@@ -67,7 +77,7 @@ class Sanitizer:
         messages = list(messages)
         n_known = n_same(self._seen, messages)
         if n_known == len(self._seen) == len(messages):
-            return list(self._clean)
+            return list(self._filtered)
         while self._blocks and self._blocks[-1][0] >= n_known:
             self._blocks.pop()
         start, n_clean = self._blocks[-1] if self._blocks else (0, 0)
@@ -86,22 +96,27 @@ class Sanitizer:
                             waiting.setdefault(call.id, []).append(call)
                 case ToolMessage() as result:
                     if calls := waiting.get(result.tool_call_id):
-                        calls.pop()
+                        calls.pop(0)
                         self._clean.append(result)
                 case UserMessage() as message:
                     self._close(waiting)
                     self._add_user(message)
         self._close(waiting)
-        return list(self._clean)
+        self._filtered = self._pictures.clean(self._clean, n_clean) if self._pictures else self._clean
+        return list(self._filtered)
 
     def _repaired(self, message: AssistantMessage) -> AssistantMessage:
-        if all(self._is_object(call.arguments) for call in message.tool_calls):
+        calls = tuple(map(self._repaired_call, message.tool_calls))
+        if all(new is old for new, old in zip(calls, message.tool_calls, strict=True)):
             return message
-        calls = (
-            call if self._is_object(call.arguments) else msgspec.structs.replace(call, arguments="{}")
-            for call in message.tool_calls
-        )
-        return msgspec.structs.replace(message, tool_calls=tuple(calls))
+        return msgspec.structs.replace(message, tool_calls=calls)
+
+    def _repaired_call(self, call: ToolCall) -> ToolCall:
+        name = _ODD_IN_NAME.sub("_", call.name[:_NAME_LIMIT_CHARS]) or "unnamed"
+        arguments = call.arguments if self._is_object(call.arguments) else "{}"
+        if name == call.name and arguments == call.arguments:
+            return call
+        return ToolCall(call.id, name, arguments)
 
     def _is_object(self, arguments: str) -> bool:
         try:
@@ -128,5 +143,5 @@ class Sanitizer:
             self._clean.append(message)
 
 
-def _says_something(part: Text | Image) -> bool:
-    return isinstance(part, Image) or bool(part.text.strip())
+def _says_something(part: Part) -> bool:
+    return not isinstance(part, Text) or bool(part.text.strip())

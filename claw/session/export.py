@@ -13,7 +13,7 @@ import msgspec
 from claw.printable import one_line, printable
 from claw.protocol import events as ev
 from claw.protocol.details import CommandRun, FileDiffs
-from claw.protocol.messages import Content, Image, ToolCall
+from claw.protocol.messages import Content, Image, Text, ToolCall, Video
 from claw.session.base import SessionState
 from claw.session.fold import Fold
 from claw.tooling.truncate import head_and_tail
@@ -147,11 +147,12 @@ def _result(event: ev.ToolFinished, limit_chars: int) -> Iterator[str]:
 
 
 def _text_of(content: Content) -> str:
-    return "\n".join(_picture(part) if isinstance(part, Image) else part.text for part in content)
+    return "\n".join(part.text if isinstance(part, Text) else _media(part) for part in content)
 
 
-def _picture(image: Image) -> str:
-    return f"(picture: {one_line(image.url.partition(',')[0], 80)})"
+def _media(part: Image | Video) -> str:
+    what = "picture" if isinstance(part, Image) else "video"
+    return f"({what}: {one_line(part.url.partition(',')[0], 80)})"
 
 
 def _fenced(text: str, language: str) -> str:

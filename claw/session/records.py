@@ -84,7 +84,7 @@ def _spill_part(part: Part, payloads: PayloadStore) -> dict[str, Any]:
     if not _is_large(part):
         plain: dict[str, Any] = msgspec.to_builtins(part)
         return plain
-    kind, payload = ("text", part.text) if isinstance(part, Text) else ("image", part.url)
+    kind, payload = str(part.__struct_config__.tag), part.text if isinstance(part, Text) else part.url
     blob = payloads.put(payload.encode("utf-8", "backslashreplace"))
     return {"type": "blob", "of": kind, "sha256": blob.sha256, "chars": len(payload)}
 
@@ -111,6 +111,6 @@ def _refill_part(part: Any, payloads: PayloadStore) -> Any:
     text = None if data is None else data.decode("utf-8", "replace")
     if text is None:
         text = f"[{part.get('chars')} characters were here; the blob {sha256} that held them is missing or damaged]"
-    elif part.get("of") == "image":
-        return {"type": "image", "url": text}
+    elif (kind := part.get("of")) in ("image", "video"):
+        return {"type": kind, "url": text}
     return {"type": "text", "text": text}

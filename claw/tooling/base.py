@@ -16,7 +16,7 @@ from claw.protocol.details import Details, TodoItem
 from claw.protocol.events import Event
 from claw.protocol.messages import Content, as_content
 from claw.tooling.files import FileLedger
-from claw.tooling.services import Blobs, Commands, Jobs
+from claw.tooling.services import Blobs, Commands, HostMedia, Jobs
 
 P = TypeVar("P", bound=Struct)
 
@@ -74,7 +74,7 @@ class Workspace:
     """What the tools of one session share.
 
     *Shapes*: `roots` are canonical folders, the first of them is `cwd` or an ancestor of it; writing
-    elsewhere needs permission. `todo` is replaced as a whole.
+    elsewhere needs permission. `todo` is replaced as a whole. `media` is None where the model can see nothing.
     """
 
     cwd: Path
@@ -84,6 +84,7 @@ class Workspace:
     jobs: Jobs
     files: FileLedger = field(default_factory=FileLedger)
     todo: tuple[TodoItem, ...] = ()
+    media: HostMedia | None = None
 
     def resolve(self, path: str) -> Path:
         """The absolute path that `path` means, links followed.

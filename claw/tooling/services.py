@@ -91,6 +91,42 @@ class Commands(Protocol):
         ...
 
 
+class MediaRules(Protocol):
+    """What pictures and videos a host takes; `claw.providers.dialect.Media` says what each field means."""
+
+    @property
+    def images(self) -> tuple[str, ...]: ...
+    @property
+    def max_image_edge_px(self) -> int: ...
+    @property
+    def max_image_bytes(self) -> int: ...
+    @property
+    def max_images(self) -> int: ...
+    @property
+    def video(self) -> str: ...
+    @property
+    def max_video_bytes(self) -> int: ...
+
+
+class Uploads(Protocol):
+    """The files that a host keeps for later requests."""
+
+    async def upload(self, name: str, data: bytes, media_type: str, purpose: str) -> str:
+        """The URL by which messages refer to the file (`ms://…`). `purpose` is `image` or `video`.
+
+        *Errors*: ToolError if this installation cannot upload, ProviderError if the host refuses.
+        """
+        ...
+
+
+class HostMedia(Struct, frozen=True):
+    """The eyes of the model: how its host is called, what it takes, and where files go that it wants uploaded."""
+
+    host: str
+    takes: MediaRules
+    uploads: Uploads | None = None
+
+
 class Job(Protocol):
     """A background command, known to the model by `id` (`1`, `2`, …).
 

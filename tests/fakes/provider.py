@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 import msgspec
 
 from claw.protocol.messages import AssistantMessage, Message, Prefix, ToolCall, Usage
-from claw.providers.base import Chat, ReasoningChunk, Reply, StreamItem, TextChunk
+from claw.providers.base import Chat, JsonSchema, ReasoningChunk, Reply, StreamItem, TextChunk
 
 Step = Reply | Exception
 
@@ -16,7 +16,8 @@ Step = Reply | Exception
 class FakeProvider:
     """Implements `Provider`: each ask gives the next reply of the script, or raises the next error.
 
-    `requests` keeps what was asked, one tuple of messages for each ask, `prefixes` what was opened.
+    `requests` keeps what was asked, one tuple of messages for each ask; `prefixes`, `sessions` and
+    `schemas` what was opened.
     """
 
     host = "fake"
@@ -28,15 +29,19 @@ class FakeProvider:
         model: str = "fake-model",
         context_window: int = 262_144,
         price_known: bool = True,
+        holds_to_schema: bool = False,
         delay_s: float = 0.0,
     ) -> None:
         self.model = model
         self.context_window = context_window
         self.requests: list[tuple[Message, ...]] = []
         self.prefixes: list[Prefix] = []
+        self.sessions: list[str] = []
+        self.schemas: list[JsonSchema | None] = []
         self.n_closed_streams = 0
         self.is_closed = False
         self._price_known = price_known
+        self._holds_to_schema = holds_to_schema
         self._script = list(script)
         self._delay_s = delay_s
 
@@ -44,8 +49,14 @@ class FakeProvider:
     def price_known(self) -> bool:
         return self._price_known
 
-    def open(self, prefix: Prefix) -> Chat:
+    @property
+    def holds_to_schema(self) -> bool:
+        return self._holds_to_schema
+
+    def open(self, prefix: Prefix, *, session: str = "", schema: JsonSchema | None = None) -> Chat:
         self.prefixes.append(prefix)
+        self.sessions.append(session)
+        self.schemas.append(schema)
         return _FakeChat(self)
 
     async def close(self) -> None:

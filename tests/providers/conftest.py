@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from claw.protocol.messages import Message, Prefix, UserMessage, as_content
-from claw.providers.base import Reply, StreamItem
+from claw.providers.base import JsonSchema, Reply, StreamItem
 from claw.providers.catalog import Endpoint
+from claw.providers.dialect import Dialect, Media
 from claw.providers.openai_chat import OpenAIChat, OpenAIConversation
 from claw.providers.retry import Retry
 
-ENDPOINT = Endpoint(host="test", base_url="", model="kimi-k2.6")
+DIALECT = Dialect(media=Media(images=("png", "jpeg", "webp", "gif"), image_urls=True, video="upload"))
+ENDPOINT = Endpoint(host="test", base_url="", model="kimi-k2.6", dialect=DIALECT)
 HELLO: tuple[Message, ...] = (UserMessage(as_content("hello")),)
 Connect = Callable[..., AbstractAsyncContextManager[OpenAIConversation]]
 
@@ -47,6 +49,8 @@ def connect(naps: Naps) -> Connect:
         attempts: int = 10,
         idle_timeout_s: float = 5.0,
         endpoint: Endpoint = ENDPOINT,
+        session: str = "",
+        schema: JsonSchema | None = None,
     ) -> AsyncIterator[OpenAIConversation]:
         provider = OpenAIChat(
             msgspec.structs.replace(endpoint, base_url=url),
@@ -55,7 +59,7 @@ def connect(naps: Naps) -> Connect:
             idle_timeout_s=idle_timeout_s,
         )
         try:
-            yield provider.open(prefix or Prefix("You are claw."))
+            yield provider.open(prefix or Prefix("You are claw."), session=session, schema=schema)
         finally:
             await provider.close()
 

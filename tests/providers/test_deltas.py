@@ -61,6 +61,29 @@ def test_empty_reasoning_is_a_value_and_none_is_not(delta: Json, reasoning: str 
     assert _assemble(_event(delta)).message().reasoning == reasoning
 
 
+@pytest.mark.parametrize(
+    ("deltas", "reasoning", "key"),
+    [
+        ([{"reasoning_content": "a"}, {"reasoning_content": "b"}], "ab", ""),
+        ([{"reasoning": "a"}, {"reasoning": "b"}], "ab", "reasoning"),
+        ([{"reasoning": ""}], "", "reasoning"),
+        ([{"reasoning_content": "a", "reasoning": "a"}], "a", ""),
+        (
+            [{"reasoning_details": [{"type": "reasoning.text", "text": "a"}, {"text": "x"}, 3]}],
+            "a",
+            "reasoning_details",
+        ),
+        ([{"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a"}]}], "a", "reasoning"),
+        ([{"reasoning_details": [{"type": "reasoning.text", "text": "a", "format": "vendor-v1"}]}], None, ""),
+        ([{"reasoning_details": [{"type": "reasoning.encrypted", "data": "a"}]}], None, ""),
+        ([{"reasoning_details": "a"}, {"reasoning_details": {}}, {"reasoning_details": []}], None, ""),
+    ],
+)
+def test_reasoning_under_each_of_its_names(deltas: list[Json], reasoning: str | None, key: str) -> None:
+    message = _assemble(*map(_event, deltas)).message()
+    assert (message.reasoning, message.reasoning_key) == (reasoning, key)
+
+
 def test_calls_all_numbered_zero_are_told_apart_by_id_and_name() -> None:
     assert _calls(
         {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}},
@@ -181,6 +204,11 @@ def test_content_in_parts_is_joined() -> None:
 def test_what_cannot_be_read_breaks_the_stream(event: bytes) -> None:
     with pytest.raises(StreamBroken, match="cannot be read"):
         _assemble(event)
+
+
+def test_after_the_finish_reason_it_breaks_nothing() -> None:
+    assembler = _assemble(_event({"content": "a"}, finish_reason="stop"), b"[")
+    assert (assembler.complete, assembler.message()) == (True, AssistantMessage("a"))
 
 
 JSON = st.recursive(

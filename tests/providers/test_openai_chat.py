@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from contextlib import aclosing
 
 import pytest
+from msgspec.structs import replace
 
 from claw.errors import AuthError, HostUnavailable, ProviderError, QuotaExceeded, StreamBroken, TemporaryError
 from claw.protocol.messages import AssistantMessage, Prefix, ToolCall, Usage, UserMessage, as_content
@@ -17,7 +19,7 @@ from claw.providers.pricing import Price
 from claw.providers.retry import Retry
 from tests.fakes.answers import DONE, Answer
 from tests.fakes.model_server import ModelServer, broken, call, chunk, hang, raw, say, slow, status
-from tests.providers.conftest import ENDPOINT, HELLO, Connect, Naps, collect, reply_of
+from tests.providers.conftest import DIALECT, ENDPOINT, HELLO, Connect, Naps, collect, reply_of
 
 OK = AssistantMessage("ok")
 
@@ -83,6 +85,14 @@ async def test_what_may_pass_is_tried_again_with_the_same_bytes(failure: Answer,
     assert items[items.index(retries[-1]) + 1 :][:-1] == [TextChunk("ok")]
     assert isinstance(items[-1], Reply)
     assert items[-1].message == OK
+
+
+async def test_a_retry_says_how_much_was_lost(connect: Connect) -> None:
+    half = raw(chunk({"reasoning_content": "Hm."}) + chunk({"content": "So"}))
+    with ModelServer([half, status(503), say("ok")]) as server:
+        async with connect(server.url) as chat:
+            items = await collect(chat)
+    assert [item.partial_chars for item in items if isinstance(item, Retrying)] == [5, 0]
 
 
 async def test_a_stream_cut_anywhere_gives_a_whole_reply_or_none(connect: Connect) -> None:
@@ -238,6 +248,35 @@ async def test_chats_of_one_provider_run_side_by_side() -> None:
         )
         await provider.close()
     assert [reply.message.content for reply in replies] == [f"n{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("session", ["s-1", "sün", "a\nb", " a", "", "\udc80"])
+async def test_a_session_is_named_to_the_host_whatever_it_is_called(session: str, connect: Connect) -> None:
+    dialect = replace(DIALECT, affinity_header="x-session-affinity", prompt_cache_key=True)
+    with ModelServer([say("ok")] * 2) as server:
+        async with connect(server.url, endpoint=replace(ENDPOINT, dialect=dialect), session=session) as chat:
+            await reply_of(chat)
+            await reply_of(chat)
+        one, two = server.requests
+    named = one.headers.get("x-session-affinity")
+    assert named == two.headers.get("x-session-affinity")
+    assert named == {"s-1": "s-1", "": None}.get(
+        session, hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()
+    )
+    assert one.body.get("prompt_cache_key") == (session.replace("\udc80", "\ufffd") or None)
+
+
+async def test_a_schema_goes_only_where_the_host_holds_to_it(connect: Connect) -> None:
+    schema = {"type": "object"}
+    with ModelServer([say("{}")] * 2) as server:
+        for native in (True, False):
+            endpoint = replace(ENDPOINT, dialect=replace(DIALECT, json_schema=native))
+            assert OpenAIChat(endpoint, thinking=True).holds_to_schema == native
+            async with connect(server.url, endpoint=endpoint, schema=schema) as chat:
+                await reply_of(chat)
+        with_schema, without = server.bodies
+    answer = {"name": "answer", "strict": True, "schema": schema}
+    assert with_schema == without | {"response_format": {"type": "json_schema", "json_schema": answer}}
 
 
 def test_a_provider_tells_what_it_is() -> None:
