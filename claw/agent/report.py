@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from claw.agent.costs import CostMeter
 from claw.agent.evidence import Evidence
 from claw.agent.outcome import Outcome, Run
 from claw.agent.structured import Structured
@@ -21,14 +22,17 @@ class RunReport:
         self._work_tree = work_tree
         self._cwd = cwd
         self._edited: dict[str, None] = {}
+        self._meter = CostMeter()
 
     def note(self, event: events.Event) -> None:
-        """Subscriber: which files the tools changed."""
+        """Subscriber: which files the tools changed, and what each tool cost."""
         match event:
             case events.RunStarted():
                 self._edited.clear()
+                self._meter = CostMeter()
             case events.FileChanged(path=path):
                 self._edited[path] = None
+        self._meter(event)
 
     def __call__(self, run: Run, outcome: Outcome) -> events.RunFinished:
         changed = sorted({*self._edited, *self._work_tree.changed()})
@@ -44,5 +48,6 @@ class RunReport:
             n_tool_calls=run.n_tool_calls,
             usage=run.usage,
             cost_usd=run.cost_usd,
+            cost_by_tool={tool.name: tool.cost_usd for tool in self._meter.report().tools},
             duration_s=round(run.duration_s, 3),
         )

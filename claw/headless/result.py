@@ -20,6 +20,7 @@ class Result(Struct, kw_only=True):
     structured: Any = None
     usage: Usage = Usage()
     cost_usd: float | None = None
+    cost_by_tool: dict[str, float | None] = {}
     turns: int = 0
     tool_calls: int = 0
     changed_files: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ def result_of(finished: RunFinished, sandbox: str) -> Result:
         structured=finished.structured,
         usage=finished.usage,
         cost_usd=finished.cost_usd,
+        cost_by_tool=finished.cost_by_tool,
         turns=finished.n_turns,
         tool_calls=finished.n_tool_calls,
         changed_files=finished.changed_files,

@@ -231,7 +231,9 @@ class Tests(Struct, frozen=True):
 class RunFinished(Event, kw_only=True):
     """`status` is the lower-case name of a `claw.errors.ExitCode`; `result` is the model's last answer.
 
-    `error` says what went wrong, `structured` is the answer as JSON where a schema was given and it fits.
+    `cost_by_tool` is an attribution, in dollars (see `claw.agent.costs`); what is left of `cost_usd` is the
+    conversation itself. `error` says what went wrong, `structured` is the answer as JSON where a schema was
+    given and it fits.
     """
 
     run: int
@@ -245,6 +247,7 @@ class RunFinished(Event, kw_only=True):
     n_tool_calls: int = 0
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = None
+    cost_by_tool: dict[str, float | None] = field(default_factory=dict)
     duration_s: float = 0.0
 
 

@@ -44,6 +44,8 @@ def test_three_files_are_repaired_and_the_tests_show_it(claw: Claw) -> None:
     }  # fmt: skip
     assert (result["turns"], result["tool_calls"], result["error"]) == (5, 8, None)
     assert result["usage"] == {"input": 500, "cached": 400, "output": 100, "reasoning": 0}
+    assert set(result["cost_by_tool"]) == {"bash", "edit", "git", "patch", "read"}
+    assert 0 < sum(result["cost_by_tool"].values()) < result["cost_usd"]
     assert git(claw.repository, "diff", "--stat").count("|") == 3
     assert "3 failed" in next(iter(tool_results(server)))
     # Reasoning goes back on every message with calls, also where it was empty.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,3 +44,10 @@ def test_mentions() -> None:
     prompt = '@a.png, (@b/c.png) "@d.png" @\'e f.png\' @"g h.png". x@i.png @@j @ `@k.png`'
     found = [name for name in mentions(prompt) if name.rstrip(").`,") == name]
     assert found == ["a.png", "b/c.png", "d.png", "e f.png", "g h.png", "@j", "k.png"]
+
+
+def test_a_wrong_checksum_is_found_without_decoding() -> None:
+    data = bytearray(WHOLE[PNG])
+    data[data.index(b"IDAT") + 10] ^= 1
+    with pytest.raises(Damaged, match="the checksum at byte 33 is wrong"):
+        read_header(PNG, bytes(data))
