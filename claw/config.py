@@ -38,7 +38,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """One run, with every choice made. `model` None means the host's default."""
+    """One run, with every choice made. `model` None means the host's default.
+
+    `output_schema` is a JSON schema, or the file that holds one.
+    """
 
     cwd: Path
     host: str = DEFAULT_HOST
@@ -48,7 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     add_dirs: tuple[Path, ...] = ()
     limits: Limits = Limits()
     verify: str | None = None
-    output_schema: Path | None = None
+    output_schema: Path | dict[str, Any] | None = None
     images: tuple[Path, ...] = ()
     resume: str | None = None
     continue_latest: bool = False

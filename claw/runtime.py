@@ -184,7 +184,7 @@ class _Composition:
         evidence = Evidence(bus.publish)
         bus.subscribe(evidence)
         schema = settings.output_schema
-        structured = Structured(load_schema(str(schema))) if schema else None
+        structured = Structured(load_schema(str(schema)) if isinstance(schema, Path) else schema) if schema else None
 
         # A replayed model edits within the second in which its tests ran, and Python tells bytecode that is out
         # of date by second and size alone.
