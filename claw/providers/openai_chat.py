@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -13,12 +12,12 @@ from typing import NoReturn
 import httpx2
 import msgspec
 
-import claw
-from claw.errors import HostUnavailable, ProviderError, RateLimited, StreamBroken, TemporaryError, UsageError
+from claw.errors import HostUnavailable, ProviderError, RateLimited, StreamBroken, TemporaryError
 from claw.printable import one_line
 from claw.protocol.messages import Message, Prefix
 from claw.providers.base import JsonSchema, ReasoningChunk, Reply, Retrying, StreamItem, TextChunk
 from claw.providers.catalog import Endpoint
+from claw.providers.client import CONNECT_TIMEOUT_S, affinity_headers, make_client
 from claw.providers.deltas import HostError, ReplyAssembler
 from claw.providers.failures import Speaker, failure_in_stream, failure_of_response
 from claw.providers.limiter import Limiter
@@ -29,8 +28,6 @@ from claw.providers.sse import EventReader
 from claw.providers.tokens import UsageEstimator
 from claw.providers.wire import RequestEncoder
 
-CONNECT_TIMEOUT_S = 10.0
-KEEPALIVE_S = 120.0  # tools run between two requests; a new TLS connection costs more than an idle one
 DRAIN_TIMEOUT_S = 0.25
 BODY_BYTES_A_TOKEN = 4  # roughly, and only until the host has counted
 ERROR_BODY_LIMIT_BYTES = 64 * 1024
@@ -59,7 +56,7 @@ class OpenAIChat:
         self._thinking = thinking
         self._retry = retry or Retry()
         self._limiter = limiter
-        self._client = _make_client(endpoint, idle_timeout_s)
+        self._client = make_client(endpoint, idle_timeout_s)
 
     @property
     def price_known(self) -> bool:
@@ -97,7 +94,7 @@ class OpenAIConversation:
         self._limiter = limiter
         self._tools = prefix.tools
         self._estimator = UsageEstimator(prefix)
-        self._headers = _affinity(endpoint.dialect.affinity_header, session)
+        self._headers = affinity_headers(endpoint.dialect.affinity_header, session)
         self._sanitizer = Sanitizer(endpoint.dialect.media)
         self._speaker = Speaker(endpoint.host, endpoint.address, endpoint.key_variable, endpoint.key)
 
@@ -237,43 +234,6 @@ class OpenAIConversation:
         if attempts == 1:
             return error
         return type(error)(f"{error} Gave up after {attempts} attempts.", retry_after_s=error.retry_after_s)
-
-
-def _make_client(endpoint: Endpoint, idle_timeout_s: float) -> httpx2.AsyncClient:
-    """Plain http needs no certificates, whose loading is most of a client's cost; loopback no proxy.
-
-    *Errors*: UsageError for a proxy or certificate file, named in the environment, that cannot be used.
-    """
-    headers = {
-        "User-Agent": f"claw/{claw.__version__}",
-        "Accept": "text/event-stream",
-        "Accept-Encoding": "identity",  # compression would hold back deltas
-        "Content-Type": "application/json",
-    }
-    if endpoint.key:
-        headers["Authorization"] = f"Bearer {endpoint.key.reveal()}"
-    try:
-        return httpx2.AsyncClient(
-            base_url=f"{endpoint.base_url}/",
-            headers=headers,
-            verify=httpx2.create_ssl_context() if endpoint.base_url.startswith("https:") else False,
-            trust_env=not endpoint.is_loopback,
-            follow_redirects=False,
-            timeout=httpx2.Timeout(idle_timeout_s, connect=CONNECT_TIMEOUT_S, pool=None),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_S),
-        )
-    except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
-        raise UsageError(
-            f"cannot set up a connection to {endpoint.base_url}: {error}; check the proxy variables and SSL_CERT_FILE"
-        ) from error
-
-
-def _affinity(header: str, session: str) -> dict[str, str]:
-    """The header that brings the requests of one session to the same cache."""
-    if not header or not session:
-        return {}
-    fits = session.isascii() and session.isprintable() and session == session.strip()
-    return {header: session if fits else hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()}
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[list[bytes], None]:

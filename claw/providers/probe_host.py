@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 import msgspec
 
-import claw
 from claw.errors import (
     HostUnavailable,
     ProviderError,
@@ -19,11 +18,11 @@ from claw.errors import (
     RateLimited,
     StreamBroken,
     TemporaryError,
-    UsageError,
 )
 from claw.printable import one_line
 from claw.protocol.messages import Message, Prefix, ToolSpec
 from claw.providers.catalog import Endpoint
+from claw.providers.client import make_client
 from claw.providers.deltas import HostError, ReplyAssembler
 from claw.providers.failures import Speaker, failure_in_stream, failure_of_response
 from claw.providers.openai_chat import OpenAIChat
@@ -68,7 +67,7 @@ class Probe:
         self.first_call: Exchange | None = None  # the answer to the first request with a tool and thinking on
         self.wire_model = endpoint.wire_model or endpoint.model
         self.served_as = ""  # the model's name in the first answer; empty as long as there was none
-        self._client = _make_client(endpoint)
+        self._client = make_client(endpoint, 60.0)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -225,22 +224,3 @@ async def _first_bytes(response: httpx2.Response, limit: int = ANSWER_LIMIT_BYTE
         if len(body) > limit:
             break
     return bytes(body)
-
-
-def _make_client(endpoint: Endpoint) -> httpx2.AsyncClient:
-    """*Errors*: UsageError for a proxy or certificate file, named in the environment, that cannot be used."""
-    headers = {"User-Agent": f"claw/{claw.__version__}", "Accept-Encoding": "identity"}
-    headers |= {"Content-Type": "application/json"}
-    if endpoint.key:
-        headers["Authorization"] = f"Bearer {endpoint.key.reveal()}"
-    try:
-        return httpx2.AsyncClient(
-            base_url=f"{endpoint.base_url}/",
-            headers=headers,
-            verify=httpx2.create_ssl_context() if endpoint.base_url.startswith("https:") else False,
-            trust_env=not endpoint.is_loopback,
-            follow_redirects=False,
-            timeout=httpx2.Timeout(60.0, connect=10.0, pool=None),
-        )
-    except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
-        raise UsageError(f"cannot set up a connection to {endpoint.base_url}: {error}") from error

@@ -7,10 +7,10 @@ import pytest
 from claw.permissions.policy import MODES, ModeGate
 from claw.tooling.base import Access, Effect
 
-ROOT = Path("/work/repo")
+ROOT = Path("/srv/repo")
 READ = Access(Effect.READ, reads=frozenset({Path("/etc/hosts")}))
 EDIT = Access(Effect.WRITE, writes=frozenset({ROOT / "src/a.py"}))
-EDIT_ELSEWHERE = Access(Effect.WRITE, writes=frozenset({Path("/work/repo-evil/a.py")}))
+EDIT_ELSEWHERE = Access(Effect.WRITE, writes=frozenset({Path("/srv/repo-evil/a.py")}))
 EDIT_HOOK = Access(Effect.WRITE, writes=frozenset({ROOT / ".GIT/hooks/pre-commit"}))
 COMMAND = Access(Effect.EXECUTE, reads_all=True, command="make")
 COMMIT = Access(Effect.WRITE, writes=frozenset({ROOT / ".git"}), reads_all=True)
@@ -34,7 +34,7 @@ def test_the_table_of_modes(mode: str) -> None:
 
 def test_the_reason_names_path_and_roots() -> None:
     verdict = ModeGate("auto-edit", [ROOT]).judge("edit", EDIT_ELSEWHERE)
-    assert verdict.reason == "/work/repo-evil/a.py lies outside the folders that may be written: /work/repo"
+    assert verdict.reason == "/srv/repo-evil/a.py lies outside the folders that may be written: /srv/repo"
 
 
 def test_one_bad_path_denies_the_whole_call() -> None:
