@@ -14,6 +14,8 @@ from claw.errors import UsageError
 from claw.paths import Home
 
 DEFAULT_HOST = "moonshot"
+SANDBOX_USES = ("off", "on", "required")  # from the loosest to the strictest
+NETWORK_USES = ("off", "on")
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +27,41 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_time_s: float | None = None
 
 
+class Rules(Struct, frozen=True, forbid_unknown_fields=True):
+    """Permission rules such as `bash(git *)`; `claw.permissions.rules` says how they are read."""
+
+    allow: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+class CommandLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one command with all its children may take. *Units*: bytes, processes, open files of each process."""
+
+    memory_bytes: int = 8 << 30
+    processes: int = 1024
+    file_bytes: int = 16 << 30
+    open_files: int = 4096
+
+
+class SandboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The user's choices for commands.
+
+    `use` is `on`, `off` or `required`, `network` is `off`, `on`, or None for what `hosts` says: the hosts that
+    may be reached, such as `pypi.org` or `*.pypi.org`. `env` names further variables that commands get;
+    `hide` further paths that nobody reads. `unix_sockets` lets commands use them: a daemon behind one
+    (docker, an agent for keys) acts outside the sandbox.
+    """
+
+    use: str | None = None
+    network: str | None = None
+    hosts: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    hide: tuple[str, ...] = ()
+    unix_sockets: bool = False
+    limits: CommandLimits = CommandLimits()
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The user's `config.toml`. `hosts` and `models` add to claw's own tables or override parts of them."""
 
@@ -32,6 +69,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     model: str | None = None
     thinking: bool | None = None
     mode: str | None = None
+    sandbox: SandboxConfig = SandboxConfig()
+    permissions: Rules = Rules()
     limits: Limits = Limits()
     hosts: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
@@ -40,14 +79,24 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """One run, with every choice made. `model` None means the host's default.
 
-    `output_schema` is a JSON schema, or the file that holds one.
+    `output_schema` is a JSON schema, or the file that holds one. `sandbox` is `on`, `off` or `required`;
+    `network` is `off`, `on` or `hosts`: those of `network_hosts`. `rules` are those of the flags and of the
+    user's configuration together. `trust` lets the workspace's own instructions and configuration speak.
+    `thinking_given`: a flag says so, and no project configuration may differ.
     """
 
     cwd: Path
     host: str = DEFAULT_HOST
     model: str | None = None
     thinking: bool = True
+    thinking_given: bool = False
     mode: str = "auto-edit"
+    sandbox: str = "on"
+    network: str = "off"
+    network_hosts: tuple[str, ...] = ()
+    rules: Rules = Rules()
+    confine: SandboxConfig = SandboxConfig()
+    trust: bool = False
     add_dirs: tuple[Path, ...] = ()
     limits: Limits = Limits()
     verify: str | None = None
@@ -78,7 +127,8 @@ def load_config(home: Home) -> Config:
 def resolve_settings(flags: Mapping[str, Any], environ: Mapping[str, str], config: Config) -> Settings:
     """`flags` holds fields of `Settings` and `Limits`; None means not given.
 
-    *Errors*: UsageError for a folder that is none.
+    `network_hosts` and `rules` of the flags add to those of the configuration.
+    *Errors*: UsageError for a folder that is none, and for choices that contradict each other.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     limits = msgspec.structs.replace(
@@ -89,11 +139,39 @@ def resolve_settings(flags: Mapping[str, Any], environ: Mapping[str, str], confi
         "model": environ.get("CLAW_MODEL") or config.model,
         "thinking": config.thinking,
         "mode": config.mode,
+        "sandbox": _one_of("sandbox.use", config.sandbox.use, SANDBOX_USES),
     }
     chosen = {name: value for name, value in chosen.items() if value is not None} | given
     chosen["cwd"] = _folder("--cwd", chosen.get("cwd") or Path.cwd())
     chosen["add_dirs"] = tuple(_folder("--add-dir", path) for path in chosen.get("add_dirs", ()))
-    return Settings(**chosen, limits=limits, hosts=config.hosts, models=config.models)
+    chosen["thinking_given"] = "thinking" in given
+    chosen |= _network(given, config.sandbox)
+    chosen["rules"] = _together(config.permissions, given.get("rules", Rules()))
+    return Settings(**chosen, limits=limits, confine=config.sandbox, hosts=config.hosts, models=config.models)
+
+
+def _network(given: Mapping[str, Any], config: SandboxConfig) -> dict[str, Any]:
+    """`network` and `network_hosts`: hosts of a flag open the network that the configuration closes."""
+    hosts: tuple[str, ...] = tuple(given.get("network_hosts", ()))
+    choice: str | None = given.get("network")
+    if choice == "off" and hosts:
+        raise UsageError("--network off and --allow-host exclude each other")
+    if choice is None and not hosts:
+        choice = _one_of("sandbox.network", config.network, NETWORK_USES)
+    if choice is None:
+        hosts = tuple(dict.fromkeys((*config.hosts, *hosts)))
+        choice = "hosts" if hosts else "off"
+    return {"network": choice, "network_hosts": hosts if choice == "hosts" else ()}
+
+
+def _one_of(key: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
+    if value is not None and value not in allowed:
+        raise UsageError(f"config.toml: {key} = {value!r}: allowed are {', '.join(allowed)}")
+    return value
+
+
+def _together(mine: Rules, flags: Rules) -> Rules:
+    return Rules(*((*getattr(mine, name), *getattr(flags, name)) for name in Rules.__struct_fields__))
 
 
 def _folder(flag: str, path: Path) -> Path:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-# C0 and C1 controls, zero-width and bidirectional marks, tag characters: all that can move the cursor,
-# change colours or titles, or make text look like something else. Newline and tab stay.
+# C0 and C1 controls, zero-width and bidirectional marks, fillers, tags, variation selectors but the two of emoji,
+# half surrogates: all that can move the cursor, change colours or titles, hide text, make it look like something
+# else, or that cannot be written at all. Newline and tab stay.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 
@@ -20,6 +22,18 @@ def one_line(text: str, width: int) -> str:
     """`text` as a single printable line of at most `width` characters."""
     line = printable(" ".join(text[: 4 * width].split()))
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def printable_json(line: bytes) -> bytes:
+    """The same JSON value, with every unsafe character of its strings as JSON's own escape."""
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _UNSAFE.sub(lambda found: _json_escape(found[0]), line.decode("utf-8", "surrogatepass")).encode()
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
 def _escape(character: str) -> str:

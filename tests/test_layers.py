@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAX_LINES = 400
 
-BASE = {"errors", "config", "paths", "log", "printable"}
-SERVICES = {"providers", "permissions", "sandbox", "session", "code", "media", "mcp", "skills", "hooks"}
+BASE = {"errors", "config", "paths", "log", "printable", "redact", "secret_patterns"}
+SERVICES = {"providers", "permissions", "sandbox", "session", "code", "media", "mcp", "network", "skills", "hooks"}
 FRONTENDS = {"tui", "headless", "acp", "integrations"}
 
 # Layer → the layers that it may import; a layer may always import itself. `base` stands for the modules
@@ -29,7 +29,18 @@ MAY_IMPORT = {
     "runtime": {"base", "protocol", "tooling", *SERVICES, "tools", "agent", "swarm", "commands"},
     **{frontend: {"base", "protocol", "commands", "runtime"} for frontend in FRONTENDS},
     "demo": {"base", "protocol"},
-    "cli": {"base", "protocol", "runtime", "session", "permissions", "providers", "demo", "commands", *FRONTENDS},
+    "cli": {
+        "base",
+        "protocol",
+        "runtime",
+        "sandbox",
+        "session",
+        "permissions",
+        "providers",
+        "demo",
+        "commands",
+        *FRONTENDS,
+    },
     "local_engine": set[str](),
 }
 # Heavy modules that only these files may import at all, and where they must not stand at module level.

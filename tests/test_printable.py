@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claw.printable import one_line, printable
+from claw.printable import one_line, printable, printable_json
 
 
 def test_escapes_are_shown_not_executed() -> None:
@@ -17,6 +18,20 @@ def test_escapes_are_shown_not_executed() -> None:
 def test_ordinary_text_stays() -> None:
     text = "naïve\n\tdéjà vu – 日本語 👍"
     assert printable(text) == text
+
+
+def test_what_hides_is_shown() -> None:
+    assert printable("a\ud800b\udc80") == "a\\ud800b\\udc80"
+    assert printable("x\ufe01\U000e0101\u00ad\u3164\u180e") == "x\\ufe01\\U000e0101\\xad\\u3164\\u180e"
+    assert printable("\u2764\ufe0f") == "\u2764\ufe0f"
+
+
+@given(st.recursive(st.text() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_means_the_same_afterwards(value: object) -> None:
+    line = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    safe = printable_json(line)
+    assert json.loads(safe) == value
+    assert printable(safe.decode()) == safe.decode()
 
 
 @given(st.text())

@@ -41,5 +41,5 @@ def test_version_imports_nothing_of_ours_but_the_entry(tmp_path: Path) -> None:
 def test_exec_imports_nothing_heavy(tmp_path: Path) -> None:
     with ModelServer([say("hi")]) as server:
         modules = modules_of(["exec", "--host", server.url, "--cwd", str(tmp_path), "hi"], tmp_path)
-    assert {"asyncio", "httpx2", "msgspec", "claw.runtime"} <= modules
+    assert {"asyncio", "httpx2", "msgspec", "claw.runtime.composition"} <= modules
     assert (HEAVY - BROUGHT) & modules == set()

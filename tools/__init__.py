@@ -20,6 +20,8 @@ def all_tools() -> list[Tool[Any]]:
     from claw.tools.read import Read
     from claw.tools.todo import Todo
     from claw.tools.view_media import ViewMedia
+    from claw.tools.web_fetch import WebFetch
     from claw.tools.write import Write
 
-    return [Background(), Bash(), Edit(), Git(), Glob(), Grep(), Ls(), Patch(), Read(), Todo(), ViewMedia(), Write()]
+    tools = (Background, Bash, Edit, Git, Glob, Grep, Ls, Patch, Read, Todo, ViewMedia, WebFetch, Write)
+    return [tool() for tool in tools]

@@ -1,16 +1,21 @@
 """Replacing a file in one step: a reader sees the old bytes or the new ones, never a mixture.
 
+All by one descriptor of the folder, so that a folder that is exchanged for a link meanwhile leads nowhere.
+
 *Source*: temporary file in the same folder, fsync, rename, fsync of the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
 
 from claw.errors import ToolError
+from claw.tooling.beneath import open_link_free
+from claw.tooling.disk import Disk
 
 
 def require_writable(info: os.stat_result, name: str) -> None:
@@ -22,8 +27,21 @@ def require_writable(info: os.stat_result, name: str) -> None:
         )
 
 
+def require_own_file(info: os.stat_result, path: Path, disk: Disk) -> None:
+    """*Errors*: ToolError for a file with several names: a rename would part them, unseen by the other.
+
+    In a git work tree that is no harm: git does so itself with every checkout.
+    """
+    if info.st_nlink > 1 and not disk.is_in_git_tree(path):
+        raise ToolError(
+            f"{disk.show(path)} has {info.st_nlink} names (hard links), and the others may lie anywhere. Replace it by "
+            "a copy of its own first, if this name alone is meant.",
+            "hard link",
+        )
+
+
 def replace_file(
-    path: Path, data: bytes, name: str, *, before: os.stat_result | None, like: os.stat_result | None = None
+    disk: Disk, path: Path, data: bytes, name: str, *, before: os.stat_result | None, like: os.stat_result | None = None
 ) -> None:
     """Make `data` the content of `path`; parents are made as needed, mode and owner are kept.
 
@@ -33,55 +51,69 @@ def replace_file(
     """
     if before is not None:
         require_writable(before, name)
-    temporary = path.parent / f".claw-{os.urandom(6).hex()}.tmp"
+        require_own_file(before, path, disk)
+    temporary = f".claw-{os.urandom(6).hex()}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(temporary, data, before if before is not None else like)
-            _require_unchanged(path, before, name)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        with disk.parent_for_writing(path, make=True) as folder:
+            try:
+                _write(temporary, folder, data, before if before is not None else like)
+                _require_unchanged(path.name, folder, before, name)
+                os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
+            sync_folder(folder)
     except (FileExistsError, NotADirectoryError):
         raise ToolError(
             f"{name} cannot be written: one of its parents is a file, not a folder.", "not a folder"
         ) from None
     except OSError as error:
-        raise ToolError(
-            f"{name} cannot be written: {error.strerror or error}. It is as it was.", "not writable"
-        ) from None
-    sync_folder(path.parent)
+        raise _not_done(error, name, "written") from None
 
 
-def sync_folder(folder: Path) -> None:
+def remove_file(disk: Disk, path: Path, name: str) -> None:
+    """*Errors*: ToolError when it cannot be removed."""
+    try:
+        with disk.parent_for_writing(path) as folder:
+            os.unlink(path.name, dir_fd=folder)
+            sync_folder(folder)
+    except OSError as error:
+        raise _not_done(error, name, "deleted") from None
+
+
+def sync_folder(folder: int) -> None:
     """Make a rename or a removal in `folder` last; file systems that cannot do that are left in peace."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
-def _write(path: Path, data: bytes, like: os.stat_result | None) -> None:
+def _not_done(error: OSError, name: str, what: str) -> ToolError:
+    reason = "a folder above it has just become a link" if error.errno == errno.ELOOP else error.strerror or error
+    return ToolError(f"{name} cannot be {what}: {reason}. It is as it was.", f"not {what}")
+
+
+def _write(name: str, folder: int, data: bytes, like: os.stat_result | None) -> None:
     # Closed to others until its mode is that of the file it replaces; without one the umask decides.
     mode = 0o666 if like is None else 0o600
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    descriptor = open_link_free(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder, mode)
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         if like is not None:
             with contextlib.suppress(PermissionError):  # only root may give a file away; the mode matters more
                 os.fchown(descriptor, like.st_uid, like.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode) & ~0o6000)  # as any write does to a set-uid file
         os.fsync(descriptor)
 
 
-def _require_unchanged(path: Path, before: os.stat_result | None, name: str) -> None:
+def _require_unchanged(entry: str, folder: int, before: os.stat_result | None, name: str) -> None:
     try:
-        now = path.stat()
+        now = os.stat(entry, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         now = None
     if _identity(now) != _identity(before):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from claw.protocol.details import FileChange
+from claw.errors import ToolError
+from claw.protocol.details import FileChange, Preview
 from claw.protocol.events import FileChanged
-from claw.tooling.base import ToolContext
+from claw.redact import MARK_PREFIX
+from claw.tooling.base import Access, ToolContext, Workspace
+from claw.tooling.disk import Disk
 from claw.tools._atomic import replace_file
 from claw.tools._paths import FileState, shown
 from claw.tools._text import Document, well_formed
@@ -16,33 +21,61 @@ _CONTEXT_LINES = 3
 # difflib takes time in proportion to the product; beyond this the differing middle is one hunk.
 _MAX_LINE_PAIRS = 1_000_000
 _MAX_DIFF_CHARS = 100_000
+_MARK = re.compile(re.escape(MARK_PREFIX) + r"[^\]\n]{0,100}\]?")
 
 
-def store(context: ToolContext, path: Path, state: FileState | None, document: Document) -> FileChange:
+def store(context: ToolContext, disk: Disk, path: Path, state: FileState | None, document: Document) -> FileChange:
     """Write `document` to `path`, note it in the ledger, publish `FileChanged`, and return the diff.
 
     `state` is the file that the document is based on, None for a new file.
     *Errors*: ToolError if it cannot be written; then nothing has happened.
     """
-    name = shown(context.workspace, path)
     data = document.encoded()
-    replace_file(path, data, name, before=state.info if state else None)
+    replace_file(disk, path, data, shown(disk, path), before=state.info if state else None)
     return published(context, path, state.data if state else None, data)
+
+
+def preview(access: Access, workspace: Workspace, planned: Callable[[Disk], Iterable[FileChange]]) -> Preview:
+    """What a call would change, as `planned` works it out from the bytes that are on the disk now.
+
+    *Errors*: those of `planned`, unless the call reads what is not read unasked: an error for the model would
+    tell what is there. Then the person is asked without a diff.
+    """
+    try:
+        changes = tuple(planned(workspace.disk(access)))
+    except ToolError:
+        touched = access.reads | access.writes
+        if not any(workspace.boundary.objects_to_read(path) for path in touched):
+            raise
+        changes = ()
+    reads, writes = (tuple(sorted(map(str, paths))) for paths in (access.reads, access.writes))
+    return Preview(reads, writes, changes)
+
+
+def refuse_marks(old: str, new: str, name: str) -> None:
+    """*Errors*: ToolError if `new` has a mark of something redacted that `old` has not: the secret would be lost."""
+    if MARK_PREFIX in new and Counter(_MARK.findall(new)) - Counter(_MARK.findall(old)):
+        raise ToolError(
+            f"the new text of {name} contains {_MARK.findall(new)[0]!r}, which stands for a secret that was not shown "
+            "to you. Written back it would destroy the secret. Change only the text around it.",
+            "redacted text",
+        )
 
 
 def published(context: ToolContext, path: Path, before: bytes | None, after: bytes | None) -> FileChange:
     """Tell ledger and subscribers of a change that has been made. None stands for no file."""
-    kind = "added" if before is None else "deleted" if after is None else "modified"
+    kind = _kind(before, after)
     if after is None:
         context.workspace.files.forget(path)
     else:
         context.workspace.files.saw(path, after)
     context.emit(FileChanged(call_id=context.call_id, path=well_formed(str(path)), kind=kind))
-    return file_change(shown(context.workspace, path), kind, before, after)
+    return file_change(shown(context.workspace, path), before, after)
 
 
-def file_change(name: str, kind: str, before: bytes | None, after: bytes | None) -> FileChange:
-    """The change from `before` to `after`; its diff is empty where one of them is binary."""
+def file_change(name: str, before: bytes | None, after: bytes | None) -> FileChange:
+    """The change from `before` to `after`; None stands for no file. The diff is empty where one of them is binary."""
+    kind = _kind(before, after)
     old, new = Document.of(before or b""), Document.of(after or b"")
     if old is None or new is None:
         return FileChange(name, kind)
@@ -58,6 +91,10 @@ def file_change(name: str, kind: str, before: bytes | None, after: bytes | None)
         cut = diff.rfind("\n", 0, _MAX_DIFF_CHARS) + 1
         diff = f"{diff[:cut]}\\ {diff.count(chr(10), cut):,} more lines of this diff are not shown\n"
     return FileChange(name, kind, diff, n_added, n_removed)
+
+
+def _kind(before: bytes | None, after: bytes | None) -> str:
+    return "added" if before is None else "deleted" if after is None else "modified"
 
 
 def diff_lines(old: str, new: str) -> Iterator[str]:

@@ -6,8 +6,10 @@ import signal
 from pathlib import Path
 
 from claw.errors import ToolError
+from claw.protocol.details import Preview
 from claw.tooling.base import Workspace
 from claw.tooling.services import Blobs, Command
+from claw.tools._programs import programs_of
 
 
 def folder_to_run_in(command: str, workdir: str | None, workspace: Workspace) -> Path:
@@ -17,7 +19,10 @@ def folder_to_run_in(command: str, workdir: str | None, workspace: Workspace) ->
     if workdir is None:
         return workspace.cwd
     folder = workspace.resolve(workdir)
-    if not any(folder.is_relative_to(root) for root in workspace.roots):
+    boundary = workspace.boundary
+    if not boundary.unconfined and not any(
+        folder.is_relative_to(inside) for inside in (*boundary.roots, *boundary.scratch)
+    ):
         roots = ", ".join(map(str, workspace.roots))
         raise ToolError(f"workdir {folder} lies outside the workspace: {roots}. Nothing was run.", "outside")
     if not folder.is_dir():
@@ -25,8 +30,16 @@ def folder_to_run_in(command: str, workdir: str | None, workspace: Workspace) ->
     return folder
 
 
-def ending(exit_code: int) -> str:
-    """How a command ended, in a few words."""
+def preview(command: str, workdir: str | None, workspace: Workspace) -> Preview:
+    """*Errors*: as for `folder_to_run_in`."""
+    cwd = folder_to_run_in(command, workdir, workspace)
+    return Preview(command=command, cwd=str(cwd), programs=programs_of(command, cwd))
+
+
+def ending(exit_code: int, note: str = "") -> str:
+    """How a command ended, in a few words; `note` is what is known besides."""
+    if note:
+        return f"{ending(exit_code)}: {note}"
     if exit_code >= 0:
         return f"exit code {exit_code}"
     try:

@@ -11,7 +11,7 @@ from threading import Event as Flag
 from typing import BinaryIO
 
 from claw.errors import ToolError
-from claw.tooling.base import Workspace
+from claw.tooling.disk import Disk
 from claw.tools._paths import binary, explain, shown
 from claw.tools._text import Document, decode
 
@@ -106,10 +106,10 @@ class TextStream:
     *Errors*: ToolError for a binary file, one that cannot be read, and when `stop` is set.
     """
 
-    def __init__(self, file: BinaryIO, path: Path, workspace: Workspace, stop: Flag) -> None:
+    def __init__(self, file: BinaryIO, path: Path, disk: Disk, stop: Flag) -> None:
         self._file = file
         self._path = path
-        self._workspace = workspace
+        self._disk = disk
         self._stop = stop
         self.is_complete = True
         self.size_bytes = os.fstat(file.fileno()).st_size
@@ -117,7 +117,7 @@ class TextStream:
         is_whole = len(head) < _CHUNK_SIZE
         decoded = decode(head, is_whole=is_whole)
         if decoded is None:
-            raise binary(path, head, self.size_bytes, workspace)
+            raise binary(path, head, self.size_bytes, disk)
         self.encoding, text = decoded
         # The line endings of the first chunk stand for the file's; at its end a CR LF may be cut in two.
         self.line_endings = Document(text if is_whole else text.removesuffix("\r")).line_endings
@@ -134,7 +134,7 @@ class TextStream:
             offset += len(data)
             text = held_back + decoder.decode(data)
             if "\0" in text:
-                raise binary(self._path, data, self.size_bytes, self._workspace)
+                raise binary(self._path, data, self.size_bytes, self._disk)
             # CR LF may be split between two chunks.
             held_back = "\r" if text.endswith("\r") else ""
             yield self._with_line_feeds(text[: len(text) - len(held_back)])
@@ -150,12 +150,12 @@ class TextStream:
         try:
             return os.pread(self._file.fileno(), _CHUNK_SIZE, offset)
         except OSError as error:
-            raise explain(error, self._path, self._workspace) from None
+            raise explain(error, self._path, self._disk) from None
 
 
-def beyond_the_scan(path: Path, workspace: Workspace) -> ToolError:
+def beyond_the_scan(path: Path, disk: Disk) -> ToolError:
     return ToolError(
-        f"that part of {shown(workspace, path)} lies beyond its first {SCAN_LIMIT_BYTES:,} bytes, which is as far "
+        f"that part of {shown(disk, path)} lies beyond its first {SCAN_LIMIT_BYTES:,} bytes, which is as far "
         "as read goes. Use tail or sed.",
         "too far into the file",
     )

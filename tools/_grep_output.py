@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 from claw.tooling.truncate import RESULT_LIMIT_CHARS
-from claw.tools._globs import GlobMatcher
+from claw.tools._search import STDIN
 from claw.tools._text import well_formed
 
 MAX_LINE_CHARS = 500
@@ -19,22 +20,24 @@ _NUMBERED = re.compile(rb"(\d+)(?::(\d+):|-)")
 class Collector:
     """Takes records until `limit` rows or `MAX_CHARS` are reached; `is_full` tells that there were more.
 
+    `prefix` stands before every path, and alone for stdin, whose path is empty; `is_wanted` is asked about each.
+
     *Shapes*: `rows` hold `path:line:text`, `path-line-text` for context, `--` between groups; in mode
     `files` a path; in mode `count` `path:matches`.
     """
 
-    def __init__(self, prefix: str, mode: str, limit: int, matcher: GlobMatcher | None = None) -> None:
+    def __init__(self, prefix: str, mode: str, limit: int) -> None:
+        self.prefix = prefix
         self.mode = mode
+        self.is_wanted: Callable[[str], bool] = lambda path: True
         self.rows: list[str] = []
         self.n_matches = 0
         self.n_files = 0
         self.is_full = False
-        self._prefix = prefix
         self._limit = limit
-        self._matcher = matcher
         self._n_chars = 0
         self._path = b""
-        self._is_wanted = False
+        self._takes = False
         self._has_gap = False
 
     def take(self, record: bytes) -> bool:
@@ -46,11 +49,11 @@ class Collector:
             return True
         if path != self._path:
             self._path = path
-            relative = os.fsdecode(path).removeprefix("./")
-            self._is_wanted = self._matcher is None or self._matcher.matches(relative)
-            self._shown = self._prefix + well_formed(relative)
-            self.n_files += self._is_wanted and bool(path)
-        if not self._is_wanted or not path:
+            relative = os.fsdecode(path).removeprefix("./") if path != STDIN else ""
+            self._takes = self.is_wanted(relative)
+            self._shown = self.prefix + well_formed(relative)
+            self.n_files += self._takes and bool(path)
+        if not self._takes or not path:
             return True
         return self._add(rest)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from claw.errors import ToolError
 from claw.protocol.details import FileChange
 from claw.tooling.base import ToolContext, Workspace
-from claw.tools._atomic import replace_file, require_writable, sync_folder
-from claw.tools._changes import published
+from claw.tooling.disk import Disk
+from claw.tools._atomic import remove_file, replace_file, require_own_file, require_writable
+from claw.tools._changes import file_change, published, refuse_marks
 from claw.tools._patch_apply import HunkMismatch, patched
 from claw.tools._patch_format import AddFile, DeleteFile, Operation, UpdateFile
-from claw.tools._paths import FileState, binary, own_path, read_whole, shown
+from claw.tools._paths import FileState, binary, read_whole, shown
 from claw.tools._text import Document, Splice
 
 _MAX_ERRORS_NAMED = 5
@@ -28,26 +30,27 @@ class Step:
     data: bytes | None
     like: os.stat_result | None = None
 
-    def apply(self, context: ToolContext) -> FileChange:
+    def change(self, disk: Disk) -> FileChange:
+        """As it will be, for whoever is asked."""
+        return file_change(shown(disk, self.path), self.before.data if self.before else None, self.data)
+
+    def apply(self, context: ToolContext, disk: Disk) -> FileChange:
         """*Errors*: ToolError if the system refuses; then this file is as it was."""
-        name = shown(context.workspace, self.path)
+        name = shown(disk, self.path)
         if self.data is not None:
             info = self.before.info if self.before else None
-            replace_file(self.path, self.data, name, before=info, like=self.like)
+            replace_file(disk, self.path, self.data, name, before=info, like=self.like)
         else:
-            try:
-                self.path.unlink()
-            except OSError as error:
-                raise ToolError(f"{name} cannot be deleted: {error.strerror or error}.", "not deleted") from None
-            sync_folder(self.path.parent)
+            remove_file(disk, self.path, name)
         return published(context, self.path, self.before.data if self.before else None, self.data)
 
 
 class Plan:
     """Collects operations; a later one sees what an earlier one would have done."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, disk: Disk) -> None:
         self._workspace = workspace
+        self._disk = disk
         self._steps: dict[Path, Step] = {}
         self._errors: list[ToolError] = []
 
@@ -85,15 +88,18 @@ class Plan:
             raise ToolError(f"{operation.path} names a folder. Give the path of a file.", "a folder")
         step = self._step(path, must_exist=False)
         content = "".join(line + "\n" for line in operation.lines)
+        name = shown(self._disk, path)
         if step.data is None:
+            refuse_marks("", content, name)
             step.data = content.encode("utf-8", "replace")
             return
         # It replaces the file, in the file's own encoding and line endings.
         document = self._document(step)
+        refuse_marks(document.view, content, name)
         step.data = document.spliced([Splice(0, len(document.view), document.normalise(content))]).encoded()
 
     def _delete(self, operation: DeleteFile) -> None:
-        path = own_path(self._workspace, operation.path)
+        path = self._workspace.resolve(operation.path, follow_last=False)
         self._existing(path).data = None
 
     def _update(self, operation: UpdateFile) -> None:
@@ -102,44 +108,56 @@ class Plan:
         data, like = step.data, step.before.info if step.before else step.like
         if operation.hunks:
             try:
-                data = patched(self._document(step), operation.hunks).encoded()
+                document = self._document(step)
+                result = patched(document, operation.hunks)
+                refuse_marks(document.view, result.view, shown(self._disk, target))
+                data = result.encoded()
             except HunkMismatch as mismatch:
-                raise ToolError(f"{shown(self._workspace, target)}: {mismatch}", "hunk does not fit") from None
+                raise ToolError(f"{shown(self._disk, target)}: {mismatch}", "hunk does not fit") from None
         if operation.move_to is None or self._workspace.resolve(operation.move_to) == target:
             step.data = data
             return
         moved = self._step(self._workspace.resolve(operation.move_to), must_exist=False)
         if moved.data is not None:
             raise ToolError(
-                f"{shown(self._workspace, moved.path)} exists already; {operation.path} is not moved over it.",
+                f"{shown(self._disk, moved.path)} exists already; {operation.path} is not moved over it.",
                 "target exists",
             )
         moved.data, moved.like = data, like
-        self._existing(own_path(self._workspace, operation.path)).data = None
+        self._existing(self._workspace.resolve(operation.path, follow_last=False)).data = None
 
     def _existing(self, path: Path) -> Step:
         """*Errors*: ToolError if there is no such file, on disk or by an earlier operation."""
         step = self._step(path, must_exist=True)
         if step.data is None:
-            raise ToolError(f"{shown(self._workspace, path)} was deleted earlier in this patch.", "no such file")
+            raise ToolError(f"{shown(self._disk, path)} was deleted earlier in this patch.", "no such file")
         return step
 
     def _step(self, path: Path, must_exist: bool) -> Step:
         step = self._steps.get(path)
         if step is None:
-            if not must_exist and not os.path.exists(path):
+            if not must_exist and not self._disk.exists(path):
                 step = Step(path, None, None)
             else:
-                before = read_whole(path, self._workspace)
+                before = self._link(path) or read_whole(path, self._disk)
                 step = Step(path, before, before.data)
             self._steps[path] = step
         return step
 
+    def _link(self, path: Path) -> FileState | None:
+        """A link that is to be removed: what git, too, takes for its content; None for a file."""
+        try:
+            info = self._disk.stat(path)
+            return FileState(os.fsencode(self._disk.read_link(path)), info) if stat.S_ISLNK(info.st_mode) else None
+        except OSError:
+            return None  # reading it will say why
+
     def _document(self, step: Step) -> Document:
         assert step.data is not None
         if step.before is not None:
-            require_writable(step.before.info, shown(self._workspace, step.path))
+            require_writable(step.before.info, shown(self._disk, step.path))
+            require_own_file(step.before.info, step.path, self._disk)
         document = Document.of(step.data)
         if document is None:
-            raise binary(step.path, step.data, len(step.data), self._workspace)
+            raise binary(step.path, step.data, len(step.data), self._disk)
         return document

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from claw.errors import ToolError
-from claw.tooling.base import Workspace
+from claw.tooling.disk import Disk
 from claw.tools._binary import kind_of
 from claw.tools._text import Document, plural, well_formed
 
@@ -26,40 +26,35 @@ class FileState(NamedTuple):
     info: os.stat_result
 
 
-def shown(workspace: Workspace, path: Path) -> str:
+class Naming(Protocol):
+    """Whatever can say how the model calls a path: a workspace, a disk."""
+
+    def show(self, path: Path) -> str: ...
+
+
+def shown(naming: Naming, path: Path) -> str:
     """`path` as the model sees it, fit to be sent whatever bytes the name holds."""
-    return well_formed(workspace.show(path))
+    return well_formed(naming.show(path))
 
 
-def own_path(workspace: Workspace, path: str) -> Path:
-    """Like `Workspace.resolve`, but a link at the end is not followed: for removing the link itself."""
-    target = workspace.resolve(path)
-    name = Path(path).name
-    return target if name in ("", "..", "~") else workspace.resolve(str(Path(path).parent)) / name
-
-
-def open_regular(path: Path, workspace: Workspace) -> BinaryIO:
+def open_regular(path: Path, disk: Disk) -> BinaryIO:
     """Open for reading, unbuffered.
 
     *Errors*: ToolError for what is missing, not a regular file or not readable. Never waits for a
     writer or a device, and touches no device at all.
     """
-    name = shown(workspace, path)
+    name = shown(disk, path)
     try:
-        _require_regular(path.stat(), name)
-        file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115 (the caller closes it)
+        _require_regular(disk.stat(path), name)
+        file = open(disk.open(path), "rb", buffering=0)  # noqa: SIM115 (the caller closes it)
     except OSError as error:
-        raise explain(error, path, workspace) from None
+        raise explain(error, path, disk) from None
     try:
         _require_regular(os.fstat(file.fileno()), name)  # it may have been exchanged in between
     except ToolError:
         file.close()
         raise
     return file
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
 
 
 def _require_regular(info: os.stat_result, name: str) -> None:
@@ -77,21 +72,21 @@ def _require_regular(info: os.stat_result, name: str) -> None:
     raise ToolError(f"{name} is {kind}, not a regular file; it is left alone.", "not a file")
 
 
-def read_whole(path: Path, workspace: Workspace) -> FileState:
+def read_whole(path: Path, disk: Disk) -> FileState:
     """*Errors*: ToolError as for `open_regular`, and for a file above `WHOLE_LIMIT_BYTES`."""
-    with open_regular(path, workspace) as file:
+    with open_regular(path, disk) as file:
         info = os.fstat(file.fileno())
-        data = read_up_to(file, WHOLE_LIMIT_BYTES + 1, path, workspace)
+        data = read_up_to(file, WHOLE_LIMIT_BYTES + 1, path, disk)
     if len(data) > WHOLE_LIMIT_BYTES:
         raise ToolError(
-            f"{shown(workspace, path)} has {info.st_size:,} bytes; this tool changes files of up to "
+            f"{shown(disk, path)} has {info.st_size:,} bytes; this tool changes files of up to "
             f"{WHOLE_LIMIT_BYTES:,}. Change it with a command (sed, a script).",
             "too large",
         )
     return FileState(data, info)
 
 
-def read_up_to(file: BinaryIO, limit_bytes: int, path: Path, workspace: Workspace) -> bytes:
+def read_up_to(file: BinaryIO, limit_bytes: int, path: Path, disk: Disk) -> bytes:
     """The next bytes of `file`: fewer than `limit_bytes` only at its end, whatever size it claims to have."""
     chunks: list[bytes] = []
     n_left = limit_bytes
@@ -100,50 +95,57 @@ def read_up_to(file: BinaryIO, limit_bytes: int, path: Path, workspace: Workspac
             chunks.append(chunk)
             n_left -= len(chunk)
     except OSError as error:
-        raise explain(error, path, workspace) from None
+        raise explain(error, path, disk) from None
     return b"".join(chunks)
 
 
-def read_document(path: Path, workspace: Workspace) -> tuple[FileState, Document]:
+def read_document(path: Path, disk: Disk) -> tuple[FileState, Document]:
     """*Errors*: ToolError as for `read_whole`, and for a binary file."""
-    state = read_whole(path, workspace)
+    state = read_whole(path, disk)
     document = Document.of(state.data)
     if document is None:
-        raise binary(path, state.data, state.info.st_size, workspace)
+        raise binary(path, state.data, state.info.st_size, disk)
     return state, document
 
 
-def binary(path: Path, head: bytes, size_bytes: int, workspace: Workspace) -> ToolError:
+def binary(path: Path, head: bytes, size_bytes: int, disk: Disk) -> ToolError:
     return ToolError(
-        f"{shown(workspace, path)} is a binary file ({kind_of(head)}, {plural(size_bytes, 'byte')}), not text.",
+        f"{shown(disk, path)} is a binary file ({kind_of(head)}, {plural(size_bytes, 'byte')}), not text.",
         "binary file",
     )
 
 
-def explain(error: OSError, path: Path, workspace: Workspace) -> ToolError:
+def explain(error: OSError, path: Path, disk: Disk) -> ToolError:
     """The error for the model. Of a missing file it says what is near."""
-    name = shown(workspace, path)
+    name = shown(disk, path)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ToolError(f"{name} does not exist. {_what_is_near(path, workspace)}".rstrip(), "no such file")
+        return ToolError(f"{name} does not exist. {_what_is_near(path, disk)}".rstrip(), "no such file")
+    if error.errno == errno.ELOOP:
+        return ToolError(
+            f"{name} cannot be opened: part of it has just become a link. Links are followed before a path is "
+            "judged, not after; try again.",
+            "became a link",
+        )
     return ToolError(f"{name} cannot be read: {error.strerror or error}.", "not readable")
 
 
-def _what_is_near(path: Path, workspace: Workspace) -> str:
+def _what_is_near(path: Path, disk: Disk) -> str:
     folder = path.parent
-    if not os.path.isdir(folder):
-        existing = next((parent for parent in folder.parents if os.path.isdir(parent)), folder)
-        nearest = "the working folder" if existing == workspace.cwd else shown(workspace, existing)
-        return f"Nor does its folder; the nearest that does is {nearest}."
-    names: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in itertools.islice(entries, _MAX_SIBLINGS)]
-    except OSError:
-        return ""
+    names = disk.names_near(path, _MAX_SIBLINGS)
+    if names is None:
+        return _nearest_folder(folder, disk)
     by_case = {name.casefold(): name for name in names}
     import difflib  # 5 ms; not on the way to the first request
 
     near = difflib.get_close_matches(path.name.casefold(), by_case, n=3, cutoff=0.6)
     if not near:
         return ""
-    return "Near it: " + ", ".join(shown(workspace, folder / by_case[name]) for name in near) + "."
+    return "Near it: " + ", ".join(shown(disk, folder / by_case[name]) for name in near) + "."
+
+
+def _nearest_folder(folder: Path, disk: Disk) -> str:
+    if disk.boundary.objects_to_read(folder) or os.path.isdir(folder):
+        return ""
+    existing = next((parent for parent in folder.parents if os.path.isdir(parent)), folder)
+    nearest = "the working folder" if disk.show(existing) == "." else shown(disk, existing)
+    return f"Nor does its folder; the nearest that does is {nearest}."

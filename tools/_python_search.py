@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import warnings
 from bisect import bisect_right
@@ -16,12 +17,14 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from claw.errors import ToolError
+from claw.tooling.beneath import LIST, READ, open_beneath
 from claw.tools._file_types import NAMES_BY_TYPE
 from claw.tools._globs import GlobMatcher
-from claw.tools._search import Search
+from claw.tools._search import STDIN, Search
 from claw.tools._text import WITH_BOM
 from claw.tools._walk import walk
 
+_STDIN = STDIN.decode()
 FOUND, NOTHING, ERROR = 0, 1, 2
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -37,14 +40,15 @@ class Hit(NamedTuple):
 def main(argument: str, out: BinaryIO) -> int:
     search = msgspec.json.decode(argument, type=Search)
     try:
-        paths = _paths(search)
+        top = os.open(".", LIST | os.O_CLOEXEC)
+        paths = _paths(search, top)
         if search.kind == "list":
             return _print_all((os.fsencode(path) + b"\0" for path in paths), out)
         pattern = _compiled(search)
     except ToolError as error:
         print(error, file=sys.stderr)
         return ERROR
-    return _print_all(_records(search, pattern, paths), out)
+    return _print_all(_records(search, pattern, paths, top), out)
 
 
 def _print_all(records: Iterable[bytes], out: BinaryIO) -> int:
@@ -56,16 +60,16 @@ def _print_all(records: Iterable[bytes], out: BinaryIO) -> int:
     return exit_code
 
 
-def _paths(search: Search) -> Iterator[str]:
-    if os.path.isfile(search.target):
-        return iter([search.target])
+def _paths(search: Search, top: int) -> Iterator[str]:
+    if search.in_stdin:
+        return iter([_STDIN])
     matchers = [GlobMatcher(search.glob)] if search.glob else []
     if search.type:
         if search.type not in NAMES_BY_TYPE:
             raise ToolError(f"unrecognized file type: {search.type}; known are {', '.join(NAMES_BY_TYPE)}")
         matchers.append(GlobMatcher(NAMES_BY_TYPE[search.type]))
-    found = walk(search.target, include_ignored=search.include_ignored)
-    return (path for path in found if all(matcher.matches(path[len(search.target) :]) for matcher in matchers))
+    found = walk(top, include_ignored=search.include_ignored, hidden=search.hidden)
+    return (f"./{path}" for path in found if all(matcher.matches(path) for matcher in matchers))
 
 
 def _compiled(search: Search) -> re.Pattern[str]:
@@ -78,10 +82,10 @@ def _compiled(search: Search) -> re.Pattern[str]:
         raise ToolError(f"regex parse error: {error}") from None
 
 
-def _records(search: Search, pattern: re.Pattern[str], paths: Iterable[str]) -> Iterator[bytes]:
+def _records(search: Search, pattern: re.Pattern[str], paths: Iterable[str], top: int) -> Iterator[bytes]:
     is_first = True
     for path in paths:
-        text = _read(path)
+        text = _read(path, top)
         if text is None:
             continue
         lines = [line.removesuffix("\r") for line in text.split("\n")]
@@ -103,15 +107,16 @@ def _records(search: Search, pattern: re.Pattern[str], paths: Iterable[str]) -> 
         is_first = False
 
 
-def _read(path: str) -> str | None:
+def _read(path: str, top: int) -> str | None:
     """None for what is binary, too large, or cannot be read."""
     try:
-        if os.path.getsize(path) > _MAX_FILE_BYTES:
-            print(f"{path} was passed over: larger than {_MAX_FILE_BYTES:,} bytes", file=sys.stderr)
-            return None
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
+        with open(0 if path == _STDIN else open_beneath(top, path, READ), "rb") as file:
+            info = os.fstat(file.fileno())
+            if info.st_size > _MAX_FILE_BYTES:
+                print(f"{path} was passed over: larger than {_MAX_FILE_BYTES:,} bytes", file=sys.stderr)
+                return None
+            data = file.read() if stat.S_ISREG(info.st_mode) else b""
+    except (OSError, ValueError):
         return None
     for encoding in WITH_BOM:
         if data.startswith(encoding.bom):

@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import Literal, NamedTuple
@@ -22,16 +22,21 @@ from typing import Literal, NamedTuple
 import msgspec
 
 import claw
+from claw.tools._confined import Confined, is_available, start
 
 TIME_LIMIT_S = 30.0
 # A record is a line of a file or a path; of longer ones the beginning is kept.
 MAX_RECORD_BYTES = 256 * 1024
+STDIN = b"<stdin>"
 _MAX_STDERR_BYTES = 4_000
+_MEANT_BY_GLOB = re.compile(r"[\\*?\[\]{}!]")
 _PLAIN_NAME_PATTERN = re.compile(r"(?!include:)[\w.*?+-]+")
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What to look for. `target` is `./` or `./name`, relative to the folder that the process runs in.
+    """What to look for, in the folder that the process runs in, or in its stdin if `in_stdin`.
+
+    `hidden` are paths relative to the folder that are not looked into.
 
     *Shapes* of the records:
     `list`      path, each with a NUL byte after it
@@ -39,11 +44,10 @@ class Search(msgspec.Struct, frozen=True):
     `count`     path, NUL, number of matching lines, line feed; with `multiline` the number of matches
     `content`   path, NUL, line number, `:`, column in bytes, `:`, line, line feed for a match; line number,
                 `-`, line for context; a line `--` between groups of lines that do not follow each other
-    Sorted by path, except for `list`.
+    Sorted by path, except for `list`. Paths begin with `./`; of stdin the path is `<stdin>`.
     """
 
     kind: Literal["list", "files", "count", "content"]
-    target: str = "./"
     pattern: str = ""
     glob: str = ""
     type: str = ""
@@ -52,6 +56,8 @@ class Search(msgspec.Struct, frozen=True):
     ignore_case: bool = False
     multiline: bool = False
     include_ignored: bool = False
+    in_stdin: bool = False
+    hidden: tuple[str, ...] = ()
 
     @property
     def separator(self) -> bytes:
@@ -73,9 +79,15 @@ class Searcher:
         self._rg = rg
         self.time_limit_s = time_limit_s
 
-    async def run(self, search: Search, folder: Path, take: Callable[[bytes], bool]) -> Outcome:
-        """Feed the records to `take` until it returns False, the search ends, or its time is over."""
-        process = await self._start(search, folder)
+    async def run(
+        self, search: Search, folder: Path, opened: int, untrusted: Sequence[Path], take: Callable[[bytes], bool]
+    ) -> Outcome:
+        """Feed the records to `take` until it returns False, the search ends, or its time is over.
+
+        `opened` is a descriptor of `folder`, or of the file to search with `in_stdin`. No ripgrep is run that
+        lies in one of the `untrusted` folders.
+        """
+        process = await self._start(search, folder, opened, untrusted)
         assert process.stdout is not None
         assert process.stderr is not None
         complaints = asyncio.create_task(_read_bounded(process.stderr))
@@ -91,29 +103,34 @@ class Searcher:
             stderr = await complaints
         return Outcome(exit_code, stderr, is_timed_out)
 
-    async def _start(self, search: Search, folder: Path) -> Process:
+    async def _start(self, search: Search, folder: Path, opened: int, untrusted: Sequence[Path]) -> Process | Confined:
         if self._rg is ...:
-            self._rg = find_ripgrep()
+            self._rg = find_ripgrep(untrusted)
         if isinstance(self._rg, Path):
             try:
-                return await _spawn(ripgrep_command(self._rg, search), folder)
+                return await _spawn(ripgrep_command(self._rg, search), search, folder, opened, confined=True)
             except OSError:
                 self._rg = None  # it cannot be executed here
-        return await _spawn([sys.executable, "-P", "-m", "claw.tools._python_search", _as_argument(search)], folder)
+        command = [sys.executable, "-P", "-m", "claw.tools._python_search", _as_argument(search)]
+        return await _spawn(command, search, folder, opened, confined=False)  # it walks by descriptors
 
 
-def find_ripgrep() -> Path | None:
-    """The one installed beside this Python, else that on the PATH."""
+def find_ripgrep(untrusted: Sequence[Path] = ()) -> Path | None:
+    """The one installed beside this Python, else that on the PATH, unless it is a file of an `untrusted` folder."""
     beside = Path(sys.executable).with_name("rg")
     if os.access(beside, os.X_OK):
         return beside
-    found = shutil.which("rg")
-    return Path(found) if found else None
+    folders = [folder for folder in os.get_exec_path() if os.path.isabs(folder)]
+    found = shutil.which("rg", path=os.pathsep.join(folders))
+    if found is None or any(Path(found).resolve().is_relative_to(folder) for folder in untrusted):
+        return None
+    return Path(found)
 
 
 def ripgrep_command(rg: Path, search: Search) -> list[str]:
     command = [str(rg), "--no-config", "--no-messages", "--color=never", "--null", "--hidden", "--glob=!.git"]
     # Only git's own rules, so that a search finds the same on every machine.
+    command += [f"--glob=!/{_MEANT_BY_GLOB.sub(_escaped, path)}" for path in search.hidden]
     command += ["--no-ignore"] if search.include_ignored else ["--no-ignore-dot", "--no-ignore-global"]
     if search.type:
         command.append(f"--type={search.type}")
@@ -121,7 +138,7 @@ def ripgrep_command(rg: Path, search: Search) -> list[str]:
         # As a type and not as --glob, which would bring in ignored files. The caller filters in any case.
         command += [f"--type-add=wanted:{search.glob}", "--type=wanted"]
     if search.kind == "list":
-        return [*command, "--files", search.target]
+        return [*command, "--files", "./"]
     command += ["--sort=path", "--with-filename", "--no-heading", "--crlf", "--engine=auto"]
     if search.ignore_case:
         command.append("--ignore-case")
@@ -136,20 +153,36 @@ def ripgrep_command(rg: Path, search: Search) -> list[str]:
         case _:
             command += ["--line-number", "--column", f"--before-context={search.before}"]
             command.append(f"--after-context={search.after}")
-    return [*command, f"--regexp={search.pattern}", "--", search.target]
+    return [*command, f"--regexp={search.pattern}", "--", "-" if search.in_stdin else "./"]
 
 
 def _as_argument(search: Search) -> str:
     return msgspec.json.encode(search).decode()
 
 
-async def _spawn(command: list[str], folder: Path) -> Process:
-    # The child must find claw wherever it runs, also in a checkout that is not installed.
-    root = str(Path(claw.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return await asyncio.create_subprocess_exec(
-        *command, cwd=folder, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env={**os.environ, "PYTHONPATH": path}
-    )
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\{character[0]}"
+
+
+async def _spawn(
+    command: list[str], search: Search, folder: Path, opened: int, *, confined: bool
+) -> Process | Confined:
+    # The child enters the folder that was opened, not whatever its path leads to by now.
+    by_descriptor = f"/proc/self/fd/{opened}"
+    cwd = "/" if search.in_stdin else by_descriptor if os.path.isdir(by_descriptor) else str(folder)
+    env = _environment()
+    if confined and is_available():
+        return await start(command, env=env, cwd=cwd, folder=folder, opened=opened, in_stdin=search.in_stdin)
+    stdin = opened if search.in_stdin else DEVNULL
+    return await asyncio.create_subprocess_exec(*command, cwd=cwd, stdin=stdin, stdout=PIPE, stderr=PIPE, env=env)
+
+
+def _environment() -> dict[str, str]:
+    """What a search needs, and nothing that changes what it does or that it should not know."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR") if name in os.environ}
+    # The child must find claw and msgspec wherever it runs, also in a checkout that is not installed.
+    homes = dict.fromkeys(str(Path(package).parent.parent) for package in (claw.__file__, msgspec.__file__))
+    return {**kept, "PYTHONPATH": os.pathsep.join(homes)}
 
 
 async def _feed(stdout: asyncio.StreamReader, separator: bytes, take: Callable[[bytes], bool]) -> bool:
@@ -170,7 +203,7 @@ async def _read_bounded(stderr: asyncio.StreamReader) -> str:
     return kept.decode("utf-8", "replace").strip()
 
 
-async def _end(process: Process, stdout: asyncio.StreamReader) -> None:
+async def _end(process: Process | Confined, stdout: asyncio.StreamReader) -> None:
     if process.returncode is None:
         # Not `process.kill()`: it would reap a child that has just ended, behind the back of asyncio's watcher.
         with contextlib.suppress(ProcessLookupError):

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from claw.errors import ToolError
-from claw.protocol.details import CommandRun
+from claw.protocol.details import CommandRun, Preview
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
 from claw.tooling.services import Job, Jobs
 from claw.tooling.truncate import RESULT_LIMIT_CHARS
-from claw.tools._commands import ending, folder_to_run_in, keep
+from claw.tools._commands import ending, folder_to_run_in, keep, preview
 
 # Long enough to see a server fail over its port, short enough not to be noticed.
 _LOOK_AFTER_START_S = 0.3
@@ -33,12 +33,16 @@ class Background(Tool[BackgroundParams]):
 
     def access(self, params: BackgroundParams, workspace: Workspace) -> Access:
         if params.action == "start":
-            return Access(Effect.EXECUTE, reads_all=True, command=params.command or "")
+            cwd = workspace.resolve(params.workdir) if params.workdir else workspace.cwd
+            return Access(Effect.EXECUTE, reads_all=True, command=params.command or "", cwd=cwd)
         return Access(Effect.NONE)
 
     def summary(self, params: BackgroundParams) -> str:
         what = params.command if params.action == "start" else params.job
         return " ".join(f"{params.action} {what or ''}".split())
+
+    async def preview(self, params: BackgroundParams, workspace: Workspace) -> Preview:
+        return preview(params.command or "", params.workdir, workspace) if params.action == "start" else Preview()
 
     async def run(self, params: BackgroundParams, context: ToolContext) -> ToolResult:
         jobs = context.workspace.jobs
@@ -87,10 +91,10 @@ def _report(job: Job, workspace: Workspace) -> ToolResult:
 
 
 def _standing(job: Job) -> str:
-    exit_code, duration_s = job.command.exit_code, job.command.duration_s
-    return (
-        f"runs for {duration_s:.1f} s" if exit_code is None else f"ended after {duration_s:.1f} s: {ending(exit_code)}"
-    )
+    command = job.command
+    if command.exit_code is None:
+        return f"runs for {command.duration_s:.1f} s"
+    return f"ended after {command.duration_s:.1f} s: {ending(command.exit_code, command.note)}"
 
 
 def _news(job: Job) -> tuple[str, bool]:

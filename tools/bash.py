@@ -7,12 +7,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from claw.protocol.details import CommandRun
+from claw.protocol.details import CommandRun, Preview
 from claw.protocol.events import ToolOutput
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
 from claw.tooling.services import Blobs, Command
 from claw.tooling.truncate import RESULT_LIMIT_CHARS
-from claw.tools._commands import ending, folder_to_run_in, keep
+from claw.tools._commands import ending, folder_to_run_in, keep, preview
 
 _SHOW_EVERY_S = 0.05
 _SHOWN_CHARS = 8_000
@@ -33,10 +33,14 @@ class Bash(Tool[BashParams]):
     params = BashParams
 
     def access(self, params: BashParams, workspace: Workspace) -> Access:
-        return Access(Effect.EXECUTE, reads_all=True, command=params.command)
+        cwd = workspace.resolve(params.workdir) if params.workdir else workspace.cwd
+        return Access(Effect.EXECUTE, reads_all=True, command=params.command, cwd=cwd)
 
     def summary(self, params: BashParams) -> str:
         return " ".join(params.command.split())
+
+    async def preview(self, params: BashParams, workspace: Workspace) -> Preview:
+        return preview(params.command, params.workdir, workspace)
 
     async def run(self, params: BashParams, context: ToolContext) -> ToolResult:
         workspace = context.workspace
@@ -64,7 +68,7 @@ def _finished(command: Command, exit_code: int, blobs: Blobs) -> ToolResult:
         path, note = keep(command, blobs)
         notes.append(note)
     if exit_code:
-        notes.append(f"[{ending(exit_code)}]")
+        notes.append(f"[{ending(exit_code, command.note)}]")
     elif not text.strip():
         notes.append("(no output)")
     details = CommandRun(

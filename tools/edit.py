@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
 from claw.errors import ToolError
-from claw.protocol.details import FileDiffs
+from claw.protocol.details import FileChange, FileDiffs, Preview
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
-from claw.tools._changes import store
+from claw.tooling.disk import Disk
+from claw.tools._atomic import require_own_file, require_writable
+from claw.tools._changes import file_change, preview, refuse_marks, store
 from claw.tools._nearest import why_not_found
-from claw.tools._paths import read_document, shown
+from claw.tools._paths import FileState, read_document, shown
 from claw.tools._text import Document, Splice, plural
 
 _MAX_PLACES_NAMED = 8
@@ -37,33 +40,57 @@ class Edit(Tool[EditParams]):
     params = EditParams
 
     def access(self, params: EditParams, workspace: Workspace) -> Access:
-        return Access(Effect.WRITE, writes=frozenset({workspace.resolve(params.path)}))
+        path = frozenset({workspace.resolve(params.path)})
+        return Access(Effect.WRITE, reads=path, writes=path)
 
     def summary(self, params: EditParams) -> str:
         return params.path if len(params.edits) == 1 else f"{params.path} ({plural(len(params.edits), 'edit')})"
 
+    async def preview(self, params: EditParams, workspace: Workspace) -> Preview:
+        def planned(disk: Disk) -> tuple[FileChange, ...]:
+            edited = _edited(params, disk, workspace)
+            return (file_change(shown(disk, edited.path), edited.state.data, edited.document.encoded()),)
+
+        return preview(self.access(params, workspace), workspace, planned)
+
     async def run(self, params: EditParams, context: ToolContext) -> ToolResult:
-        workspace = context.workspace
-        path = workspace.resolve(params.path)
-        name = shown(workspace, path)
-        if not params.edits:
-            raise ToolError(f"edits is empty: give at least one replacement for {name}.", "no edits")
-        state, original = read_document(path, workspace)
-        workspace.files.check(path, state.data)
-        document, n_replaced = original, 0
-        for number, edit in enumerate(params.edits, 1):
-            where = f"edit {number} of {len(params.edits)}: " if len(params.edits) > 1 else ""
-            starts = _find(document, edit, name, where)
-            n_old = len(document.normalise(edit.old))
-            new = document.normalise(edit.new)
-            document = document.spliced([Splice(start, start + n_old, new) for start in starts])
-            n_replaced += len(starts)
-        if document.encoded() == state.data:
-            raise ToolError(f"the edits cancel each other out: {name} is as it was.", "no change")
-        change = store(context, path, state, document)
+        disk = context.disk
+        path, state, document, n_replaced = _edited(params, disk, context.workspace)
+        change = store(context, disk, path, state, document)
         brief = f"+{change.n_added} −{change.n_removed}"
-        text = f"edited {name}: {plural(n_replaced, 'replacement')}, {brief} lines"
+        text = f"edited {shown(disk, path)}: {plural(n_replaced, 'replacement')}, {brief} lines"
         return ToolResult.of(text, brief, FileDiffs((change,)))
+
+
+class _Edited(NamedTuple):
+    path: Path
+    state: FileState
+    document: Document
+    n_replaced: int
+
+
+def _edited(params: EditParams, disk: Disk, workspace: Workspace) -> _Edited:
+    """What the file would become. *Errors*: ToolError where an edit does not fit, or nothing would change."""
+    path = workspace.resolve(params.path)
+    name = shown(workspace, path)
+    if not params.edits:
+        raise ToolError(f"edits is empty: give at least one replacement for {name}.", "no edits")
+    state, original = read_document(path, disk)
+    workspace.files.check(path, state.data)
+    document, n_replaced = original, 0
+    for number, edit in enumerate(params.edits, 1):
+        where = f"edit {number} of {len(params.edits)}: " if len(params.edits) > 1 else ""
+        starts = _find(document, edit, name, where)
+        n_old = len(document.normalise(edit.old))
+        new = document.normalise(edit.new)
+        document = document.spliced([Splice(start, start + n_old, new) for start in starts])
+        n_replaced += len(starts)
+    if document.encoded() == state.data:
+        raise ToolError(f"the edits cancel each other out: {name} is as it was.", "no change")
+    refuse_marks(original.view, document.view, name)
+    require_writable(state.info, name)
+    require_own_file(state.info, path, disk)
+    return _Edited(path, state, document, n_replaced)
 
 
 def _find(document: Document, edit: Replacement, name: str, where: str) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from claw.code.git import locate
+from claw.code.location import locate
 from claw.code.repository import Repository
 from claw.errors import ToolError
 from claw.protocol.details import Lines
@@ -41,7 +41,7 @@ class Git(Tool[GitParams]):
     params = GitParams
 
     def access(self, params: GitParams, workspace: Workspace) -> Access:
-        location = locate(workspace.cwd)
+        location = locate(workspace.cwd, follow_pointers=bool(workspace.boundary.git_folders))
         folders = frozenset({location.git_dir.resolve(), location.common_dir.resolve()} if location else ())
         if params.action == "commit":
             return Access(Effect.WRITE, writes=folders, reads_all=True)
@@ -62,7 +62,7 @@ class Git(Tool[GitParams]):
 
 
 def _run(params: GitParams, workspace: Workspace) -> str:
-    repository = Repository(workspace.cwd)
+    repository = Repository(workspace.cwd, follow_pointers=bool(workspace.boundary.git_folders))
     match params.action:
         case "status":
             return repository.status()

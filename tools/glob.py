@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from types import EllipsisType
 from typing import Annotated
@@ -12,6 +13,7 @@ from msgspec import Meta, Struct
 from claw.errors import ToolError
 from claw.protocol.details import Lines
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.disk import Disk, OpenFolder
 from claw.tools._globs import GlobMatcher, literal_folder
 from claw.tools._paths import explain, shown
 from claw.tools._search import TIME_LIMIT_S, Search, Searcher
@@ -35,7 +37,8 @@ class Glob(Tool[GlobParams]):
         self._searcher = Searcher(rg, time_limit_s)
 
     def access(self, params: GlobParams, workspace: Workspace) -> Access:
-        return Access(Effect.READ, reads=frozenset({_where(params, workspace)[0]}), reads_all=True)
+        folders = {_where(params, workspace)[0], workspace.resolve(params.path)}
+        return Access(Effect.READ, reads=frozenset(folders), reads_all=True)
 
     def summary(self, params: GlobParams) -> str:
         return params.pattern if params.path == "." else f"{params.pattern} in {params.path}"
@@ -43,12 +46,18 @@ class Glob(Tool[GlobParams]):
     async def run(self, params: GlobParams, context: ToolContext) -> ToolResult:
         folder, pattern = _where(params, context.workspace)
         given = context.workspace.resolve(params.path)
-        require_folder(given, context.workspace)
+        disk = context.disk
+        require_folder(given, disk)
         matcher = GlobMatcher(pattern)
-        newest = _Newest(folder, matcher)
+        newest = _Newest(matcher)
         is_partial = False
-        if folder.is_dir():  # else the pattern names folders that are not there: nothing matches
-            outcome = await self._searcher.run(Search("list", glob=pattern), folder, newest.take)
+        if opened := _open_if_there(folder, disk):
+            newest.folder = opened
+            try:
+                search = Search("list", glob=pattern, hidden=opened.hidden)
+                outcome = await self._searcher.run(search, folder, opened.descriptor, disk.boundary.roots, newest.take)
+            finally:
+                opened.close()
             if outcome.exit_code == 2 and not newest.n_files:
                 raise ToolError(f"the search failed: {outcome.stderr or 'no reason given'}", "search failed")
             is_partial = outcome.is_timed_out
@@ -71,34 +80,41 @@ def _where(params: GlobParams, workspace: Workspace) -> tuple[Path, str]:
     return workspace.resolve(os.path.join(params.path, literal) if literal else params.path), rest
 
 
-def require_folder(path: Path, workspace: Workspace) -> None:
+def require_folder(path: Path, disk: Disk) -> None:
     """*Errors*: ToolError for what is missing or no folder."""
     try:
-        path.stat()
+        info = disk.stat(path)
     except OSError as error:
-        raise explain(error, path, workspace) from None
-    if not path.is_dir():
-        raise ToolError(f"{shown(workspace, path)} is a file, not a folder.", "not a folder")
+        raise explain(error, path, disk) from None
+    if not stat.S_ISDIR(info.st_mode):
+        raise ToolError(f"{shown(disk, path)} is a file, not a folder.", "not a folder")
+
+
+def _open_if_there(path: Path, disk: Disk) -> OpenFolder | None:
+    """None if the pattern names folders that are not there: nothing matches."""
+    try:
+        return OpenFolder(disk, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise explain(error, path, disk) from None
 
 
 class _Newest:
     """The newest files of all that were found. `take` is fed paths relative to `folder`."""
 
-    def __init__(self, folder: Path, matcher: GlobMatcher) -> None:
-        self._folder = str(folder)
+    def __init__(self, matcher: GlobMatcher) -> None:
+        self.folder: OpenFolder | None = None
+        self.n_files = 0
         self._matcher = matcher
         self._found: list[tuple[int, str]] = []
-        self.n_files = 0
 
     def take(self, record: bytes) -> bool:
         path = os.fsdecode(record).removeprefix("./")
-        if path and self._matcher.matches(path):
-            try:
-                mtime_ns = os.stat(os.path.join(self._folder, path), follow_symlinks=False).st_mtime_ns
-            except OSError:
-                return True  # it has gone since
+        info = self.folder.regular(path) if self.folder and path and self._matcher.matches(path) else None
+        if info is not None:
             self.n_files += 1
-            self._found.append((-mtime_ns, path))
+            self._found.append((-info.st_mtime_ns, path))
             if len(self._found) > 50 * MAX_FILES:
                 self._found = sorted(self._found)[:MAX_FILES]
         return True

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from types import EllipsisType
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from msgspec import Meta, Struct
 
 from claw.errors import ToolError
 from claw.protocol.details import Lines
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.boundary import is_env_file
+from claw.tooling.disk import Disk, OpenFolder
 from claw.tools._globs import GlobMatcher
 from claw.tools._grep_output import Collector
 from claw.tools._paths import binary, explain, open_regular, read_up_to, shown
@@ -63,16 +66,27 @@ class Grep(Tool[GrepParams]):
         _require_sensible(params)
         workspace = context.workspace
         path = workspace.resolve(params.path)
-        folder, target = _target(path, workspace)
-        is_file = folder != path
-        matcher = GlobMatcher(params.glob) if params.glob and not is_file else None
+        disk = context.disk
+        name = shown(disk, path)
         collector = Collector(
-            prefix="" if folder == workspace.cwd else shown(workspace, folder).rstrip("/") + "/",
+            prefix="" if path == workspace.cwd else name.rstrip("/") + "/",
             mode=params.output_mode,
             limit=DEFAULT_LIMIT_LINES if params.limit is None else params.limit,
-            matcher=matcher,
         )
-        outcome = await self._searcher.run(_search(params, target), folder, collector.take)
+        if _is_folder(path, disk):
+            matcher = GlobMatcher(params.glob) if params.glob else None
+            folder = _open_folder(path, disk)
+            try:
+                collector.is_wanted = lambda found: _is_shown(found, matcher, folder)
+                search, opened = _search(params, hidden=folder.hidden), folder.descriptor
+                outcome = await self._searcher.run(search, path, opened, workspace.roots, collector.take)
+            finally:
+                folder.close()
+        else:
+            collector.prefix = name
+            with _open_text(path, disk) as file:
+                search, opened = _search(params, in_stdin=True), file.fileno()
+                outcome = await self._searcher.run(search, path, opened, workspace.roots, collector.take)
         if outcome.exit_code == 2 and not collector.rows:
             raise _failure(outcome)
         return self._result(collector, outcome)
@@ -109,29 +123,45 @@ def _require_sensible(params: GrepParams) -> None:
             raise ToolError(f"{name} is {value}; it must be from 0 to {MAX_CONTEXT_LINES}.", f"bad {name}")
 
 
-def _target(path: Path, workspace: Workspace) -> tuple[Path, str]:
-    """The folder to run in, and what to search there.
-
-    *Errors*: ToolError for what is missing, special or binary.
-    """
+def _is_folder(path: Path, disk: Disk) -> bool:
     try:
-        if path.is_dir():
-            return path, "./"
+        return stat.S_ISDIR(disk.stat(path).st_mode)
     except OSError as error:
-        raise explain(error, path, workspace) from None
-    with open_regular(path, workspace) as file:
-        head = read_up_to(file, _HEAD_BYTES, path, workspace)
-        size_bytes = os.fstat(file.fileno()).st_size
-    if decode(head, is_whole=False) is None:
-        raise binary(path, head, size_bytes, workspace)
-    return path.parent, f"./{path.name}"
+        raise explain(error, path, disk) from None
 
 
-def _search(params: GrepParams, target: str) -> Search:
+def _open_folder(path: Path, disk: Disk) -> OpenFolder:
+    try:
+        return OpenFolder(disk, path)
+    except OSError as error:
+        raise explain(error, path, disk) from None
+
+
+def _is_shown(found: str, matcher: GlobMatcher | None, folder: OpenFolder) -> bool:
+    """Files that usually hold secrets are searched only when they are named: nobody was asked about them."""
+    if (matcher and not matcher.matches(found)) or is_env_file(os.path.basename(found)):
+        return False
+    return folder.regular(found) is not None
+
+
+def _open_text(path: Path, disk: Disk) -> BinaryIO:
+    """*Errors*: ToolError for what is missing, special or binary."""
+    file = open_regular(path, disk)
+    try:
+        head = read_up_to(file, _HEAD_BYTES, path, disk)
+        if decode(head, is_whole=False) is None:
+            raise binary(path, head, os.fstat(file.fileno()).st_size, disk)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _search(params: GrepParams, *, in_stdin: bool = False, hidden: tuple[str, ...] = ()) -> Search:
     around = params.context or 0
     return Search(
         params.output_mode,
-        target=target,
         pattern=params.pattern,
         glob=params.glob or "",
         type=params.type or "",
@@ -141,6 +171,8 @@ def _search(params: GrepParams, target: str) -> Search:
         # A pattern with a line break in it can only be meant so.
         multiline=params.multiline or "\n" in params.pattern or "\\n" in params.pattern,
         include_ignored=params.include_ignored,
+        in_stdin=in_stdin,
+        hidden=hidden,
     )
 
 

@@ -9,11 +9,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from claw.errors import ToolError
-from claw.protocol.details import FileChange, FileDiffs
+from claw.protocol.details import FileChange, FileDiffs, Preview
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.disk import Disk
+from claw.tools._changes import preview
 from claw.tools._patch_format import AddFile, DeleteFile, Operation, UpdateFile, parse_patch, paths_of
-from claw.tools._patch_plan import Plan
-from claw.tools._paths import own_path, shown
+from claw.tools._patch_plan import Plan, Step
+from claw.tools._paths import shown
 from claw.tools._text import plural
 
 _LETTERS = {"added": "A", "modified": "M", "deleted": "D"}
@@ -42,22 +44,26 @@ class Patch(Tool[PatchParams]):
         paths = list(dict.fromkeys(paths_of(params.patch)))
         return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
+    async def preview(self, params: PatchParams, workspace: Workspace) -> Preview:
+        return preview(
+            self.access(params, workspace),
+            workspace,
+            lambda disk: [step.change(disk) for step in _planned(params, disk, workspace)],
+        )
+
     async def run(self, params: PatchParams, context: ToolContext) -> ToolResult:
-        plan = Plan(context.workspace)
-        for operation in parse_patch(params.patch):
-            plan.add(operation)
-        plan.require_all_fit()
+        disk = context.disk
+        steps = _planned(params, disk, context.workspace)
         done: list[FileChange] = []
-        steps = plan.steps()
         for step in steps:
             try:
-                done.append(step.apply(context))
+                done.append(step.apply(context, disk))
             except ToolError as error:
                 if not done:
                     raise
-                left = [shown(context.workspace, other.path) for other in steps[len(done) + 1 :]]
+                left = [shown(disk, other.path) for other in steps[len(done) + 1 :]]
                 changed = ", ".join(change.path for change in done)
-                missing = ", ".join([shown(context.workspace, step.path), *left])
+                missing = ", ".join([shown(disk, step.path), *left])
                 raise ToolError(
                     f"{error} The patch was applied in part. Done: {changed}. Not done: {missing}. "
                     "Patch only what is not done.",
@@ -72,6 +78,15 @@ class Patch(Tool[PatchParams]):
         )
 
 
+def _planned(params: PatchParams, disk: Disk, workspace: Workspace) -> list[Step]:
+    """*Errors*: ToolError if it cannot all be done."""
+    plan = Plan(workspace, disk)
+    for operation in parse_patch(params.patch):
+        plan.add(operation)
+    plan.require_all_fit()
+    return plan.steps()
+
+
 def _access(operations: list[Operation], workspace: Workspace) -> Access:
     reads: set[Path] = set()
     writes: set[Path] = set()
@@ -80,10 +95,11 @@ def _access(operations: list[Operation], workspace: Workspace) -> Access:
             case AddFile(path):
                 writes.add(workspace.resolve(path))
             case DeleteFile(path):
-                writes.add(own_path(workspace, path))
+                writes.add(workspace.resolve(path, follow_last=False))
             case UpdateFile(path, None):
+                reads.add(workspace.resolve(path))
                 writes.add(workspace.resolve(path))
             case UpdateFile(path, str(target)):
                 reads.add(workspace.resolve(path))
-                writes |= {own_path(workspace, path), workspace.resolve(target)}
+                writes |= {workspace.resolve(path, follow_last=False), workspace.resolve(target)}
     return Access(Effect.WRITE, reads=frozenset(reads), writes=frozenset(writes))

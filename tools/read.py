@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from claw.errors import ToolError
 from claw.protocol.details import Lines
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.disk import Disk
 from claw.tooling.truncate import RESULT_LIMIT_CHARS
 from claw.tools._excerpt import SCAN_LIMIT_BYTES, Excerpt, TextStream, beyond_the_scan, in_slices, n_lines_of, take
 from claw.tools._paths import WHOLE_LIMIT_BYTES, binary, open_regular, read_up_to, shown
@@ -56,14 +57,15 @@ class Read(Tool[ReadParams]):
         if params.limit is not None and params.limit < 1:
             raise ToolError(f"limit is {params.limit}; it must be at least 1.", "bad limit")
         path = workspace.resolve(params.path)
-        with open_regular(path, workspace) as file:
+        disk = context.disk
+        with open_regular(path, disk) as file:
             is_large = os.fstat(file.fileno()).st_size > self._whole_limit_bytes
-            data = b"" if is_large else read_up_to(file, self._whole_limit_bytes + 1, path, workspace)
+            data = b"" if is_large else read_up_to(file, self._whole_limit_bytes + 1, path, disk)
             if is_large or len(data) > self._whole_limit_bytes:
-                return await self._stream(params, file, path, workspace)
+                return await self._stream(params, file, path, disk)
         document = Document.of(data)
         if document is None:
-            raise binary(path, data, len(data), workspace)
+            raise binary(path, data, len(data), disk)
         workspace.files.saw(path, data)
         first = params.offset or 1
         if first < 0:
@@ -71,10 +73,10 @@ class Read(Tool[ReadParams]):
         excerpt = take(in_slices(document.view), first, _limit(params), MAX_CHARS)
         return _result(shown(workspace, path), excerpt, first, _notes(document.encoding, document.line_endings))
 
-    async def _stream(self, params: ReadParams, file: BinaryIO, path: Path, workspace: Workspace) -> ToolResult:
+    async def _stream(self, params: ReadParams, file: BinaryIO, path: Path, disk: Disk) -> ToolResult:
         """In a thread: a gigabyte takes seconds. An interrupt stops it at the next chunk."""
         stop = Flag()
-        stream = TextStream(file, path, workspace, stop)
+        stream = TextStream(file, path, disk, stop)
         worker = asyncio.create_task(asyncio.to_thread(_scan, stream, params))
         try:
             scanned = await asyncio.shield(worker)
@@ -85,13 +87,13 @@ class Read(Tool[ReadParams]):
                 worker.exception()  # retrieved, so that asyncio does not report it
             raise
         if scanned is None:
-            raise beyond_the_scan(path, workspace)
+            raise beyond_the_scan(path, disk)
         first, excerpt = scanned
         notes = [f"{stream.size_bytes:,} bytes: too large for edit and write, change it with a command"]
         if not stream.is_complete:
             notes.append(f"lines counted in the first {SCAN_LIMIT_BYTES:,} bytes only")
         notes += _notes(stream.encoding, stream.line_endings)
-        return _result(shown(workspace, path), excerpt, first, notes)
+        return _result(shown(disk, path), excerpt, first, notes)
 
 
 def _scan(stream: TextStream, params: ReadParams) -> tuple[int, Excerpt] | None:

@@ -46,7 +46,7 @@ class ViewMedia(Tool[ViewMediaParams]):
         path = workspace.resolve(params.path)
         part = params.region
         region = Region(part.left, part.top, part.width, part.height) if part else None
-        with open_regular(path, workspace) as file:
+        with open_regular(path, context.disk) as file:
             taken = await take(
                 shown(workspace, path), file, workspace.media, region, full_resolution=params.full_resolution
             )

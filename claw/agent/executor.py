@@ -14,9 +14,10 @@ from typing import Any
 from claw.agent.middleware import Answered
 from claw.errors import ToolDenied, ToolError
 from claw.log import report_bug
-from claw.permissions.base import Gate
+from claw.permissions.base import Approver, Decision, Gate
 from claw.protocol.events import Event, ToolFinished, ToolStarted
 from claw.protocol.messages import Content, Text, ToolCall
+from claw.redact import Redactor
 from claw.tooling.base import Access, Effect, Tool, ToolContext, ToolResult, Workspace
 from claw.tooling.registry import ToolRegistry
 from claw.tooling.truncate import cap_result
@@ -48,12 +49,22 @@ class Executor:
     """Parses, judges and runs calls. Never raises for what a call does: every call gets its result."""
 
     def __init__(
-        self, registry: ToolRegistry, gate: Gate, workspace: Workspace, publish: Callable[[Event], None]
+        self,
+        registry: ToolRegistry,
+        gate: Gate,
+        workspace: Workspace,
+        publish: Callable[[Event], None],
+        *,
+        approver: Approver | None = None,
+        redact: Redactor | None = None,
     ) -> None:
+        """`approver` None: nobody can be asked. `redact` goes over every result before anyone sees it."""
         self._registry = registry
         self._gate = gate
         self._workspace = workspace
         self._publish = publish
+        self._approver = approver
+        self._redact = redact or Redactor(())
 
     def prepare(self, calls: Sequence[ToolCall], *, cut_off: bool = False) -> Batch:
         """Parse the calls; nothing runs before `Batch.run`.
@@ -77,41 +88,80 @@ class Executor:
         return _Prepared(call, access, tool.summary(params), tool, params)
 
     async def _run(self, this: _Prepared, earlier: Sequence[_Task]) -> ToolFinished:
+        """Cancelled before the call has started it raises: `Batch` gives such a call its events."""
+        if earlier:
+            await asyncio.wait(earlier)
+        refused = await self._refusal(this)
         call, started = this.call, time.monotonic()
         finished = ToolFinished(call_id=call.id, name=call.name, content=())
+        self._publish(ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments, summary=this.summary))
         try:
-            if earlier:
-                await asyncio.wait(earlier)
-            started = time.monotonic()
-            self._publish(ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments, summary=this.summary))
+            if refused:
+                raise refused
             result = await self._call(this)
-            finished.content = self._cap(result.content)
+            finished.content = self._cap(self._redact.value(result.content))
             finished.brief, finished.details, finished.is_error = result.brief, result.details, result.is_error
         except ToolError as error:
-            finished.content, finished.brief, finished.is_error = (Text(str(error)),), error.brief, True
+            finished.content, finished.brief, finished.is_error = self._said(str(error)), error.brief, True
             finished.denied = isinstance(error, ToolDenied)
         except asyncio.CancelledError:
             finished.content, finished.brief, finished.is_error = (Text(INTERRUPTED),), "interrupted", True
         except Exception as bug:  # a tool's bug must not end a run of twelve hours
-            text = f"claw failed in its own tool {call.name}: {type(bug).__name__}: {bug}"
-            finished.content, finished.brief, finished.is_error = (Text(text),), "bug in claw", True
-            report_bug(bug)
+            finished.content, finished.brief, finished.is_error = (
+                self._said(_as_bug(call, bug, self._redact)),
+                "bug in claw",
+                True,
+            )
         finished.duration_s = round(time.monotonic() - started, 4)
         self._publish(finished)
         return finished
 
-    async def _call(self, this: _Prepared) -> ToolResult:
+    def _said(self, text: str) -> Content:
+        return (Text(self._redact.text(text)),)
+
+    async def _refusal(self, this: _Prepared) -> ToolError | None:
+        """Why the call may not run; None once the gate, or whoever was asked, lets it pass.
+
+        Judged when its turn has come: what is shown to a person is then what will happen.
+        """
         if this.error or not this.tool:
-            raise this.error or AssertionError
+            return this.error
+        try:
+            return await self._judge(this, this.tool)
+        except ToolError as error:  # it cannot work, whatever the answer would be
+            return error
+        except Exception as bug:
+            return ToolError(_as_bug(this.call, bug, self._redact), "bug in claw")
+
+    async def _judge(self, this: _Prepared, tool: Tool[Any]) -> ToolError | None:
         verdict = self._gate.judge(this.call.name, this.access)
-        if not verdict.allowed:
-            raise ToolDenied(f"denied: {verdict.reason}", "denied")
-        return await this.tool.run(this.params, ToolContext(this.call.id, self._workspace, self._publish))
+        if verdict.decision is Decision.ALLOW:
+            return None
+        if verdict.decision is Decision.DENY:
+            return ToolDenied(f"denied: {verdict.reason}", "denied")
+        if not self._approver:
+            return ToolDenied(f"denied: {verdict.reason}; it needs permission, and nobody is here to give it", "denied")
+        preview = await tool.preview(this.params, self._workspace)
+        asked = await self._approver.ask(this.call, this.summary, verdict, preview)
+        if asked.allowed:
+            return None
+        note = f" They say: {asked.note}" if asked.note else ""
+        return ToolDenied(f"denied: {verdict.reason}; permission was asked for and not given.{note}", "denied")
+
+    async def _call(self, this: _Prepared) -> ToolResult:
+        assert this.tool
+        context = ToolContext(this.call.id, self._workspace, self._publish, this.access)
+        return await this.tool.run(this.params, context)
 
     def _cap(self, content: Content) -> Content:
         return tuple(
             Text(cap_result(part.text, self._workspace.blobs)) if isinstance(part, Text) else part for part in content
         )
+
+
+def _as_bug(call: ToolCall, bug: Exception, redactor: Redactor) -> str:
+    report_bug(bug, redactor.text)
+    return f"claw failed in its own tool {call.name}: {type(bug).__name__}: {bug}"
 
 
 class Batch:

@@ -15,6 +15,7 @@ from claw.errors import ClawError, ExitCode
 from claw.protocol import events, ops
 from claw.protocol.messages import AssistantMessage, Content, Usage, UserMessage, as_content
 from claw.providers.base import Chat, ReasoningChunk, Reply, Retrying, TextChunk
+from claw.redact import Redactor
 
 FinishRun = Callable[[Run, Outcome], events.RunFinished]
 
@@ -22,7 +23,8 @@ FinishRun = Callable[[Run, Outcome], events.RunFinished]
 class Agent:
     """One conversation at work. Ops go in through `submit`, events leave through the bus.
 
-    `moment` gives the context of a new user message; `report` turns the end of a run into its event.
+    `moment` gives the context of a new user message; `report` turns the end of a run into its event;
+    `answer` takes the answers of people. What enters the conversation goes through `redact` first.
     """
 
     def __init__(
@@ -35,6 +37,9 @@ class Agent:
         moment: Callable[[], Awaitable[str]],
         report: FinishRun,
         n_runs: int = 0,
+        *,
+        answer: Callable[[ops.Answer], None] | None = None,
+        redact: Redactor | None = None,
     ) -> None:
         self._chat = chat
         self._conversation = conversation
@@ -44,6 +49,8 @@ class Agent:
         self._moment = moment
         self._report = report
         self._n_runs = n_runs
+        self._answer = answer
+        self._redact = redact or Redactor(())
         self._turns_to_do: asyncio.Queue[Content | None] = asyncio.Queue()  # None: there will be no more
         self._input_ended = False
         self._waiting = Waiting()
@@ -57,6 +64,8 @@ class Agent:
                 self._waiting.add(content, "steer")
             case ops.Steer(content) | ops.UserTurn(content):
                 self._turns_to_do.put_nowait(content)
+            case ops.Answer() if self._answer:
+                self._answer(op)
             case ops.Interrupt():
                 self.stop(Outcome(ExitCode.INTERRUPTED, "interrupted"))
             case ops.Shutdown(terminated):
@@ -131,7 +140,7 @@ class Agent:
                 self._say(as_content(word.text), word.source)
 
     def _say(self, content: Content, source: str, context: str = "") -> None:
-        message = UserMessage(content, context)
+        message = self._redact.value(UserMessage(content, context))
         self._conversation.add(message)
         self._bus.publish(events.UserMessageAdded(message=message, source=source))
 
@@ -169,13 +178,12 @@ class Agent:
         raise AssertionError("a chat ends with a Reply or raises")
 
     def _take(self, run: Run, reply: Reply) -> Reply:
-        """The reply is part of the conversation from here on."""
+        """The reply is part of the conversation from here on; its calls are run as they came."""
+        message = self._redact.value(reply.message)
         run.count(reply.usage, reply.cost_usd)
-        run.result = reply.message.content or run.result
-        self._conversation.add(reply.message)
-        self._bus.publish(
-            events.ReplyFinished(message=reply.message, finish_reason=reply.finish_reason, model=reply.model)
-        )
+        run.result = message.content or run.result
+        self._conversation.add(message)
+        self._bus.publish(events.ReplyFinished(message=message, finish_reason=reply.finish_reason, model=reply.model))
         usage, reported = reply.usage or Usage(), reply.usage is not None and not reply.is_estimate
         self._bus.publish(events.UsageReported(usage=usage, cost_usd=reply.cost_usd, reported=reported))
         return reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from claw.protocol.events import Event
@@ -18,11 +18,19 @@ class EventBus:
 
     Subscribers are plain functions on the loop's thread and must be quick; one that is slow (a screen)
     puts the event into a bounded queue of its own. The journal subscribes first, so that nothing is
-    shown that is not yet written.
+    shown that is not yet written. `censor` stands before all of them: it gives what may be known of an event.
     """
 
-    def __init__(self, session: str, *, next_seq: int = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        session: str,
+        *,
+        next_seq: int = 0,
+        clock: Callable[[], float] = time.time,
+        censor: Callable[[Event], Iterable[Event]] = lambda event: (event,),
+    ) -> None:
         self._session = session
+        self._censor = censor
         self._next_seq = next_seq
         self._clock = clock
         self._subscribers: list[Subscriber] = []
@@ -32,6 +40,10 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         """Only persisted events take a number: the log stays dense whatever was streamed between."""
+        for each in self._censor(event):
+            self._send(each)
+
+    def _send(self, event: Event) -> None:
         event.session = self._session
         event.ts = round(self._clock(), 3)
         event.seq = self._next_seq

@@ -11,7 +11,7 @@ import msgspec
 from claw.cli.tables import print_table
 from claw.printable import one_line
 from claw.protocol import events as ev
-from claw.runtime import Cost, CostMeter, CostReport
+from claw.runtime.costs import Cost, CostMeter, CostReport
 from claw.session.export import cost as dollars
 
 _ESTIMATED = "~"

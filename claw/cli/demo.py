@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from claw.config import Settings
 from claw.demo import CASSETTE, PROJECT
@@ -23,7 +24,8 @@ from claw.headless.text import Progress
 from claw.printable import printable
 from claw.protocol.events import Event, RunFinished
 from claw.protocol.ops import UserTurn
-from claw.runtime import Runtime
+from claw.runtime.composition import open_runtime
+from claw.sandbox.select import NoSandbox
 
 HELP = "Repair a real repository with a recorded model."
 TESTS = "python3 -m unittest"
@@ -42,7 +44,8 @@ def demo(
 
 
 def _show(folder: Path, environ: Mapping[str, str], *, kept: bool) -> int:
-    print(f"A git repository with a small Python package was made in {folder}. Its tests, before:\n")
+    shown = printable(str(folder))
+    print(f"A git repository with a small Python package was made in {shown}. Its tests, before:\n")
     before = _run_tests(folder, environ)
     print("\nNow claw works on it. A script speaks here, not a model; every tool call is real.\n")
     finished = asyncio.run(_work(folder, environ))
@@ -52,7 +55,7 @@ def _show(folder: Path, environ: Mapping[str, str], *, kept: bool) -> int:
     print(f"\nThe tests, after ({TESTS}):\n")
     after = _run_tests(folder, environ)
     if kept:
-        print(f"\nThe repository is in {folder}.")
+        print(f"\nThe repository is in {shown}.")
     if finished.status != "done" or before == 0 or after != 0:
         print(f"\nThe demo failed: {printable(finished.error or 'the tests did not go from failing to passing')}")
         return ExitCode.ERROR
@@ -74,7 +77,12 @@ async def _work(folder: Path, environ: Mapping[str, str]) -> RunFinished:
             ends.append(event)
 
     progress = Progress(sys.stdout, live=sys.stdout.isatty())
-    runtime = Runtime.open(Settings(cwd=folder, replay=CASSETTE), environ, [progress, note])
+    settings = Settings(cwd=folder, replay=CASSETTE)
+    try:
+        runtime = open_runtime(settings, environ, [progress, note])
+    except NoSandbox as error:
+        print(f"{printable(str(error))}\nThe demo goes on unconfined: its commands are a recording of claw's own.\n")
+        runtime = open_runtime(replace(settings, sandbox="off"), environ, [progress, note])
     try:
         runtime.submit(UserTurn.of(runtime.recorded_prompt or ""))
         runtime.end_of_input()
@@ -128,5 +136,5 @@ def _run_tests(folder: Path, environ: Mapping[str, str]) -> int:
     """Shows the end of what the runner prints; returns its exit status."""
     done = subprocess.run(TESTS.split(), cwd=folder, env=environ, capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if line.startswith(("FAIL:", "ERROR:", "Ran ", "OK", "FAILED"))]
-    print("\n".join(f"    {line}" for line in lines))
+    print("\n".join(f"    {printable(line)}" for line in lines))
     return done.returncode

@@ -8,8 +8,9 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -22,11 +23,12 @@ from claw.errors import ClawError, ExitCode, UsageError
 from claw.paths import Home, find_home
 from claw.printable import printable
 from claw.providers.catalog import Endpoint, load_catalog
+from claw.runtime.policy import make_policy
+from claw.sandbox.select import Finding, NoSandbox, begin
 from claw.session.store import SessionStore
 
 HELP = "Show what claw finds here; with --host, examine a model host for a few cents."
 DEFAULT_MAX_COST_USD = 0.25
-_UNCONFINED = "none: commands are not confined yet"
 _NARROW = 60  # columns for the findings; below that they are better left to the terminal
 
 
@@ -73,7 +75,7 @@ def _look_around(environ: Mapping[str, str], model: str | None) -> list[Found]:
         Found("ripgrep", _ripgrep(environ) or "not found: a slower search in Python is used"),
         Found("shell", shutil.which("bash", path=environ.get("PATH")) or "/bin/sh"),
         Found("terminal", _terminal(environ)),
-        Found("sandbox", _UNCONFINED),
+        *_sandbox(config, environ, home),
         *_host(config, environ, model),
         _sessions(home),
     ]
@@ -110,16 +112,39 @@ def _host(config: Config, environ: Mapping[str, str], model: str | None) -> list
         endpoint = _endpoint(config, environ, name, model)
     except ClawError as error:
         return [Found("host", name or DEFAULT_HOST), Found("key", "not usable", str(error))]
-    key = (
-        f"set in {endpoint.key_variable}" if endpoint.key else f"none in {endpoint.key_variable}; this host needs none"
-    )
+    where = endpoint.key_variable
+    key = f"found in {where}" if endpoint.key else f"none in {where}; this host needs none"
     return [Found("host", f"{endpoint.host} ({endpoint.base_url})"), Found("model", endpoint.model), Found("key", key)]
 
 
 def _endpoint(config: Config, environ: Mapping[str, str], host: str | None, model: str | None) -> Endpoint:
     """*Errors*: UsageError, MissingKey."""
     settings = resolve_settings({"host": host, "model": model}, environ, config)
-    return load_catalog(settings.hosts, settings.models).resolve(settings.host, settings.model, environ)
+    own = find_home(environ).config
+    return load_catalog(settings.hosts, settings.models).resolve(settings.host, settings.model, environ, own)
+
+
+def _sandbox(config: Config, environ: Mapping[str, str], home: Home) -> list[Found]:
+    """The back-end that a run in this folder would have, by the test that it would make."""
+    with tempfile.TemporaryDirectory(prefix="claw-doctor-") as scratch:
+        place = home._replace(cache=Path(scratch).resolve())
+        try:
+            settings = resolve_settings({}, environ, config)
+            beginning = begin(make_policy(settings, environ, place), wanted=settings.sandbox, environ=environ)
+            confinement = beginning.finish(quarantine=place.cache, on_restored=lambda event: None)
+        except NoSandbox as error:
+            return [Found("sandbox", "none", str(error)), Found("sandbox not used", _reasons(error.findings))]
+        except ClawError as error:
+            return [Found("sandbox", "not known", str(error))]
+        asyncio.run(confinement.close())
+    found = [Found("sandbox", f"{confinement.name}, network {settings.network}")]
+    if unused := _reasons(beginning.findings):
+        found.append(Found("sandbox not used", unused))
+    return [*found, Found("sandbox gaps", confinement.gaps)]
+
+
+def _reasons(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(f"{finding.name}: {finding.reason}" for finding in findings if finding.reason)
 
 
 def _sessions(home: Home) -> Found:
@@ -137,7 +162,9 @@ def _show_place(found: list[Found], *, as_json: bool) -> int:
     else:
         width = max(len(each.name) for each in found) + 2
         for each in found:
-            print(f"{each.name.ljust(width)}{printable(str(each.value))}")
+            lines = each.value if isinstance(each.value, tuple) else (each.value,)
+            for name, line in zip((each.name, *[""] * len(lines)), lines, strict=False):
+                print(f"{name.ljust(width)}{printable(str(line))}")
         print("\nA run could begin." if not problems else "\nA run could not begin:")
         for problem in problems:
             print(f"  {printable(problem)}")
@@ -146,7 +173,8 @@ def _show_place(found: list[Found], *, as_json: bool) -> int:
 
 async def _examine(endpoint: Endpoint, max_cost_usd: float, *, as_json: bool) -> int:
     """Rows are printed as they are found: some checks take a while."""
-    from claw.providers.probe import CHECKS, Finding, examine
+    from claw.providers.probe import CHECKS, examine
+    from claw.providers.probe import Finding as Seen
     from claw.providers.probe_host import Probe
 
     widths = (max(len(check.name) for check in CHECKS), 7, 7, 7, 8)
@@ -157,10 +185,10 @@ async def _examine(endpoint: Endpoint, max_cost_usd: float, *, as_json: bool) ->
     def row(*cells: str) -> str:
         *columns, finding = cells
         start = "  ".join(cell.ljust(width) for cell, width in zip(columns, widths, strict=True))
-        lines = textwrap.wrap(finding, room) if room >= _NARROW else [finding]
+        lines = textwrap.wrap(printable(finding), room) if room >= _NARROW else [printable(finding)]
         return f"{start}  {margin.join(lines)}".rstrip()
 
-    def show(finding: Finding) -> None:
+    def show(finding: Seen) -> None:
         tokens = str(finding.usage.total) if finding.usage.total else ""
         cost = "" if not finding.usage.total else _dollars(finding.cost_usd)
         print(row(finding.check, finding.status, str(finding.duration_ms), tokens, cost, finding.finding), flush=True)

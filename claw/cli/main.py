@@ -26,7 +26,9 @@ def main() -> NoReturn:
     try:
         sys.exit(_run(argv))
     except ClawError as error:
-        print(f"claw: {error}", file=sys.stderr)
+        from claw.printable import printable
+
+        print(f"claw: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -66,7 +68,7 @@ def _build_app() -> typer.Typer:
     """Typer, for help, completion, errors and the sub-commands that no script waits for."""
     import typer
 
-    from claw.cli import demo, doctor, exec, sessions
+    from claw.cli import demo, doctor, exec, login, sessions, trust
     from claw.cli.options import typer_callback
 
     app = typer.Typer(
@@ -94,5 +96,8 @@ def _build_app() -> typer.Typer:
     app.command("exec", help=exec.HELP)(typer_callback(exec.EXEC_OPTIONS, exec_and_exit, exec.HELP))
     app.command("demo", help=demo.HELP)(demo.demo)
     app.command("doctor", help=doctor.HELP)(doctor.doctor)
+    app.command("trust", help=trust.HELP)(trust.trust)
+    app.command("login", help=login.HELP)(login.login)
+    app.command("logout", help=login.LOGOUT_HELP)(login.logout)
     app.add_typer(sessions.app, name="sessions")
     return app

@@ -16,8 +16,10 @@ from claw.errors import UsageError
 from claw.paths import find_home
 from claw.printable import one_line, printable
 from claw.protocol import events as ev
+from claw.providers.keys import KeyStore
+from claw.redact import Redactor, secret_values
 from claw.session.base import SessionInfo, SessionState
-from claw.session.export import cost, moment, to_json, to_markdown
+from claw.session.export import cost, moment, redacted, to_json, to_markdown
 from claw.session.fold import Fold
 from claw.session.journal import LogReader
 from claw.session.store import SessionStore
@@ -36,7 +38,7 @@ def list_sessions(
     here: Annotated[bool, typer.Option("--here", help="Only those of the current folder.")] = False,
 ) -> None:
     """All sessions, the last used first."""
-    infos = list(_store().list())
+    infos = _redactor().value(list(_store().list()))
     if here:
         cwd = str(Path.cwd().resolve())
         infos = [info for info in infos if info.cwd == cwd]
@@ -68,11 +70,11 @@ def show(
 
         show_costs(reader, as_json=as_json)
     elif events:
-        for event in reader:
+        for event in redacted(reader, _redactor()):
             print(_event_line(event))
     else:
         fold, prompts = Fold(), []
-        for event in reader:
+        for event in redacted(reader, _redactor()):
             fold(event)
             if isinstance(event, ev.UserMessageAdded) and event.source in ("user", "steer"):
                 prompts.append(event.message.text)
@@ -86,13 +88,17 @@ def export(
     id: SessionId,
     format: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="Markdown or JSON.")] = "md",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else to stdout.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="As it was kept: leave nothing out that looks secret.")] = False,
 ) -> None:
-    """A whole session, to read or to process."""
+    """A whole session, to read or to process. What is secret, or looks so, is left out."""
     if format not in FORMATS:
         raise UsageError(f"--format {format}: allowed are {', '.join(FORMATS)}")
     reader = LogReader(_store().open(id))
-    text = to_markdown(reader) if format == "md" else to_json(reader)
+    write = to_markdown if format == "md" else to_json
+    text = write(reader, redactor=_redactor(), raw=raw)
     _warn_of_damage(reader)
+    if output is None and sys.stdout.isatty():
+        text = printable(text)
     data = text.encode("utf-8", "backslashreplace")
     if output is None:
         sys.stdout.flush()
@@ -117,6 +123,12 @@ def delete(
         typer.confirm(f"Delete session {folder.id} ({one_line(title, 60) or 'empty'})?", abort=True)
     store.delete(folder.id)
     print(f"deleted {folder.id}")
+
+
+def _redactor() -> Redactor:
+    """Knows the keys of today; those of former times by their shape alone."""
+    kept = KeyStore(find_home(os.environ).config).values()
+    return Redactor([*secret_values(os.environ), *kept])
 
 
 def _store() -> SessionStore:

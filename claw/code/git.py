@@ -16,6 +16,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from claw.code.location import Location as Location
+from claw.code.location import find_repository as find_repository
+from claw.code.location import locate as locate
+
 STATE_TIMEOUT_S = 1.0
 # Git before 2.36 runs a monitor named here even where it says no: the value is then a program, and
 # `false` is one that does nothing.
@@ -36,10 +40,12 @@ _OPTIONS = (
     "diff.ignoreSubmodules=dirty",
     "diff.mnemonicPrefix=false",
     "diff.noprefix=false",
+    "diff.orderFile=/dev/null",
     "diff.submodule=short",
     "gc.auto=0",
     "i18n.logOutputEncoding=UTF-8",
     "log.showSignature=false",
+    "mailmap.file=",
     "maintenance.auto=false",
     "protocol.allow=never",
     "protocol.ext.allow=never",
@@ -54,6 +60,9 @@ _SET_VARIABLES = {
     # A partial clone fetches what is missing, by a program that its configuration names.
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",
+    # Objects that pass for others, and ancestors that are none: what is shown is what was committed.
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": "/nonexistent/grafts",
     "GIT_EDITOR": "true",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_PAGER": "cat",
@@ -64,42 +73,6 @@ _SET_VARIABLES = {
 
 class GitRefused(Exception):
     """The repository is set up so that git cannot be run on it safely, or at all. The text says why."""
-
-
-class Location(Struct, frozen=True):
-    """A repository on disk. `git_dir` and `common_dir` differ in a linked work tree only."""
-
-    top: Path
-    git_dir: Path
-    common_dir: Path
-
-
-def locate(cwd: Path) -> Location | None:
-    """The repository that `cwd` lies in, found as git finds it but with no process. Bare ones do not count."""
-    for top in (cwd, *cwd.parents):
-        git_dir = top / ".git"
-        try:
-            if git_dir.is_file():
-                content = git_dir.read_text("utf-8", "surrogateescape")
-                if not content.startswith("gitdir:"):
-                    continue
-                git_dir = (top / content.removeprefix("gitdir:").strip()).resolve()
-            if (git_dir / "HEAD").is_file() or (git_dir / "HEAD").is_symlink():
-                return Location(top, git_dir, _common_dir(git_dir))
-        except OSError:
-            continue
-    return None
-
-
-def _common_dir(git_dir: Path) -> Path:
-    pointer = git_dir / "commondir"
-    return (git_dir / pointer.read_text("utf-8").strip()).resolve() if pointer.is_file() else git_dir
-
-
-def find_repository(cwd: Path) -> Path | None:
-    """The top folder of the repository that `cwd` lies in."""
-    found = locate(cwd)
-    return found.top if found else None
 
 
 def git_environment(environ: Mapping[str, str], *, system_config: bool = False) -> dict[str, str]:
@@ -128,53 +101,73 @@ def protective_options(
 ) -> list[str]:
     """What stands between `git` and its subcommand in every call.
 
-    Filters that the repository's own configuration names are emptied. Reading takes their files as
-    they are; with `strict_filters` git fails instead of storing such a file unfiltered: a filter may be
-    what encrypts it.
+    Filters that the repository's own configuration names are emptied, its hooks switched off. Reading takes
+    the filtered files as they are; with `strict_filters` git fails instead of storing such a file unfiltered:
+    a filter may be what encrypts it.
 
     *Errors*: GitRefused if a filter cannot be switched off.
-    *Cost*: none; one git process if the configuration mentions a filter or includes another file.
+    *Cost*: none; one git process if the configuration mentions a filter or a hook, or includes another file.
     """
     options = list(_OPTIONS)
-    for name in _own_filters(location, environ or os.environ):
+    filters, hooks = _own_programs(location, environ or os.environ)
+    for name in filters:
         options += [f"filter.{name}.{key}=" for key in ("clean", "smudge", "process")]
         options.append(f"filter.{name}.required={'true' if strict_filters else 'false'}")
-    # Without `--work-tree` the configuration could have git look at another folder than the one we are in.
-    fixed = ["--no-pager", "--literal-pathspecs", f"--work-tree={location.top}"]
+    for name in hooks:  # since git 2.54
+        options += [f"hook.{name}.enabled=false", f"hook.{name}.event="]
+    fixed = ["--no-pager", "--literal-pathspecs", *_fixed_place(location)]
     return [*fixed, *(part for option in options for part in ("-c", option))]
 
 
-def _own_filters(location: Location, environ: Mapping[str, str]) -> list[str]:
-    files = [
-        location.common_dir / "config",
-        location.common_dir / "config.worktree",
-        location.git_dir / "config.worktree",
-    ]
-    if not any(_may_name_filters(file) for file in files):
-        return []
-    listing = _run(
-        ["git", "-C", str(location.top), "config", "--list", "-z", "--show-scope", "--name-only"],
-        git_environment(environ),
-        STATE_TIMEOUT_S,
-    )
+def _fixed_place(location: Location) -> list[str]:
+    """Leaves git nothing to search for. What others own it shall find itself: then it refuses, unless the user
+    said otherwise (`safe.directory`). Without `--work-tree` the configuration could name another folder.
+    """
+    ours = os.geteuid()
+    try:
+        is_ours = all(os.stat(place).st_uid == ours for place in (location.top, location.git_dir, location.common_dir))
+    except OSError:
+        is_ours = False
+    git_dir = [f"--git-dir={location.git_dir}"] if is_ours else []
+    return [*git_dir, f"--work-tree={location.top}"]
+
+
+def _own_programs(location: Location, environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The names of the filters and of the hooks that the repository's own configuration speaks of."""
+    if not names_programs(location):
+        return [], []
+    place = ["-C", str(location.top), *_fixed_place(location)]
+    argv = ["git", *place, "config", "--list", "-z", "--show-scope", "--name-only"]
+    listing = _run(argv, git_environment(environ), STATE_TIMEOUT_S)
     if listing is None or listing.returncode:
         raise GitRefused("its configuration cannot be read")
     fields = listing.stdout.decode("utf-8", "surrogateescape").split("\0")
     keys = [key for scope, key in zip(fields[::2], fields[1::2], strict=False) if scope in ("local", "worktree")]
-    names = {key.removeprefix("filter.").rpartition(".")[0] for key in keys if key.startswith("filter.")}
+    return _names(keys, "filter"), _names(keys, "hook")
+
+
+def _names(keys: Sequence[str], section: str) -> list[str]:
+    names = {key.removeprefix(f"{section}.").rpartition(".")[0] for key in keys if key.startswith(f"{section}.")}
     if odd := [name for name in names if "=" in name]:  # `-c` would take the name for a part of itself
-        raise GitRefused(f"its configuration names a filter that cannot be switched off: {odd[0]!r}")
+        raise GitRefused(f"its configuration names a {section} that cannot be switched off: {odd[0]!r}")
     return sorted(names - {""})
 
 
-def _may_name_filters(config: Path) -> bool:
+def names_programs(location: Location) -> bool:
+    """Whether the repository's own configuration may name filters or hooks, here or in a file that it includes."""
+    folders = (location.common_dir, location.git_dir)
+    files = dict.fromkeys(folder / name for folder in folders for name in ("config", "config.worktree"))
+    return any(_may_name_programs(file) for file in files)
+
+
+def _may_name_programs(config: Path) -> bool:
     try:
         content = config.read_bytes().lower()
     except FileNotFoundError:
         return False
     except OSError:
         return True
-    return b"filter" in content or b"include" in content
+    return any(word in content for word in (b"filter", b"hook", b"include"))
 
 
 def _run(
@@ -236,13 +229,17 @@ class GitState(Struct, frozen=True):
 
 
 async def git_state(
-    cwd: Path, *, timeout_s: float = STATE_TIMEOUT_S, environ: Mapping[str, str] | None = None
+    cwd: Path,
+    *,
+    follow_pointers: bool = False,
+    timeout_s: float = STATE_TIMEOUT_S,
+    environ: Mapping[str, str] | None = None,
 ) -> GitState | None:
-    """None where there is no repository, no git, or none that will read it.
+    """None where there is no repository, no git, or none that will read it. `follow_pointers`: as for `locate`.
 
     *Cost*: one process; none outside a repository.
     """
-    location = locate(cwd)
+    location = locate(cwd, follow_pointers=follow_pointers)
     return await asyncio.to_thread(_state, location, timeout_s, environ) if location else None
 
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from claw.code.git import (
     GitRefused,
-    Location,
-    locate,
+    names_programs,
     protective_options,
+    run_git,
     variables_to_set,
     variables_to_unset,
 )
+from claw.code.location import Location, locate, locate_submodule
 from claw.errors import ToolError
 
 if TYPE_CHECKING:  # costs 100 ms to import
@@ -27,6 +28,8 @@ if TYPE_CHECKING:  # costs 100 ms to import
 READ_TIMEOUT_S = 30.0
 COMMIT_TIMEOUT_S = 120.0
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
+_GITLINK = b"160000 "
+_MAX_SUBMODULE_DEPTH = 5
 _SAFE_DIFF = ("--no-ext-diff", "--no-textconv", "--no-relative", "--ignore-submodules=dirty", "--submodule=short")
 
 
@@ -36,9 +39,9 @@ class Repository:
     *Errors*: ToolError, with what git says, for everything that git refuses.
     """
 
-    def __init__(self, cwd: Path) -> None:
-        """*Errors*: ToolError if there is no repository or no git."""
-        location = locate(cwd)
+    def __init__(self, cwd: Path, *, follow_pointers: bool = False) -> None:
+        """`follow_pointers`: as for `locate`. *Errors*: ToolError if there is no repository or no git."""
+        location = locate(cwd, follow_pointers=follow_pointers)
         if location is None:
             raise ToolError(f"git features are off here: {cwd} is not in a git repository.", "no repository")
         self._location: Location = location
@@ -77,6 +80,7 @@ class Repository:
         """
         if not message.strip() or "\0" in message:
             raise ToolError("a commit needs a message.", "no message")
+        self._refuse_submodules_with_programs(self._location)
         identity = ("-c", "user.useConfigOnly=true")  # never the name of the account and the machine
         self._read(*identity, "var", "GIT_AUTHOR_IDENT")  # before anything is staged
         if paths:
@@ -84,13 +88,40 @@ class Repository:
         options = ["--no-verify", "--no-gpg-sign", "--cleanup=whitespace", f"--message={message}"]
         return self._write(*identity, "commit", *options, *(["--only", "--", *paths] if paths else []))
 
+    def _refuse_submodules_with_programs(self, location: Location, depth: int = 0) -> None:
+        """To stage or refuse a commit git looks into every submodule, by a process of its own.
+
+        What `protective_options` says holds there too, but it does not know the names of a submodule's filters.
+        *Errors*: ToolError.
+        """
+        try:
+            listing = run_git(location, ["ls-files", "--stage", "-z"], READ_TIMEOUT_S)
+        except TimeoutError:
+            listing = None
+        if listing is None:
+            raise ToolError(f"git cannot list the files of {location.top}. Nothing was committed.", "git failed")
+        for entry in listing.split(b"\0"):
+            if not entry.startswith(_GITLINK):
+                continue
+            top = location.top / os.fsdecode(entry.partition(b"\t")[2])
+            inner = locate_submodule(top)
+            if inner is None:
+                continue
+            if depth >= _MAX_SUBMODULE_DEPTH or names_programs(inner):
+                raise ToolError(
+                    f"the submodule {top} names programs in its configuration, and git could run them. Nothing was "
+                    "committed. Stage and commit with the bash tool instead.",
+                    "submodule with programs",
+                )
+            self._refuse_submodules_with_programs(inner, depth + 1)
+
     def _read(self, *args: str) -> str:
-        return self._run(args, strict=False, timeout_s=READ_TIMEOUT_S)
+        return self._run(args)
 
     def _write(self, *args: str) -> str:
         return self._run(args, strict=True, timeout_s=COMMIT_TIMEOUT_S)
 
-    def _run(self, args: Sequence[str], *, strict: bool, timeout_s: float) -> str:
+    def _run(self, args: Sequence[str], *, strict: bool = False, timeout_s: float = READ_TIMEOUT_S) -> str:
         try:
             options = protective_options(self._location, strict_filters=strict)
         except (GitRefused, TimeoutError) as error:
@@ -161,6 +192,8 @@ def _refusal(said: str) -> ToolError:
             'git config --global user.name "…" and user.email "…".',
             "no author",
         )
+    if "invalid object name: " in said:  # the rest is a line of whatever file `blame.ignoreRevsFile` names
+        return ToolError("git refused: the file that blame.ignoreRevsFile names is no list of commits.", "git refused")
     if found := re.search(r"clean filter '(.*)' failed", said):
         return ToolError(
             f"the filter {found[1]!r} is set up by this repository itself, and this tool does not run it; storing its "

@@ -44,13 +44,18 @@ class WorkTreeSnapshot(Struct, frozen=True):
 
 
 async def snapshot(
-    cwd: Path, *, timeout_s: float = SNAPSHOT_TIMEOUT_S, environ: Mapping[str, str] | None = None
+    cwd: Path,
+    *,
+    follow_pointers: bool = False,
+    timeout_s: float = SNAPSHOT_TIMEOUT_S,
+    environ: Mapping[str, str] | None = None,
 ) -> WorkTreeSnapshot | None:
     """None outside a repository, without git, or where git did not answer in time.
 
+    `follow_pointers`: as for `locate`.
     *Cost*: one process, in a thread.
     """
-    location = locate(cwd)
+    location = locate(cwd, follow_pointers=follow_pointers)
     return await asyncio.to_thread(_snapshot, location, timeout_s, environ) if location else None
 
 
@@ -149,7 +154,9 @@ async def changes_since(
     before: WorkTreeSnapshot, *, timeout_s: float = SNAPSHOT_TIMEOUT_S, environ: Mapping[str, str] | None = None
 ) -> tuple[Path, ...] | None:
     """`changed_files` until now; None where git can no longer tell."""
-    after = await snapshot(before.location.top, timeout_s=timeout_s, environ=environ)
+    top = before.location.top
+    pointed = before.location.git_dir != top / ".git"
+    after = await snapshot(top, follow_pointers=pointed, timeout_s=timeout_s, environ=environ)
     if after is None or after.location != before.location:
         return None
     return await changed_files(before, after, timeout_s=timeout_s, environ=environ)

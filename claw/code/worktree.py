@@ -20,14 +20,16 @@ _CLOCK_SLACK_S = 0.01
 class GitWorkTree:
     """Implements `claw.code.base.WorkTree`; outside a repository it sees nothing."""
 
-    def __init__(self, cwd: Path) -> None:
+    def __init__(self, cwd: Path, *, follow_pointers: bool = False) -> None:
+        """`follow_pointers`: as for `locate`."""
         self._cwd = cwd
+        self._follow_pointers = follow_pointers
         self._before: asyncio.Task[WorkTreeSnapshot | None] | None = None
         self._changed: tuple[Path, ...] = ()
 
     def watch(self) -> None:
         if self._before is None:
-            self._before = asyncio.create_task(snapshot(self._cwd))
+            self._before = asyncio.create_task(snapshot(self._cwd, follow_pointers=self._follow_pointers))
 
     async def ready(self) -> None:
         if self._before is not None:

@@ -9,7 +9,7 @@ from claw.config import Settings
 from claw.headless.result import Result, result_of
 from claw.protocol.events import Event, RunFinished
 from claw.protocol.ops import UserTurn
-from claw.runtime import Runtime
+from claw.runtime.composition import open_runtime
 
 
 async def run(
@@ -31,7 +31,7 @@ async def run(
         if isinstance(event, RunFinished):
             ends.append(event)
 
-    runtime = Runtime.open(settings, os.environ if environ is None else environ, [*subscribers, note])
+    runtime = open_runtime(settings, os.environ if environ is None else environ, [*subscribers, note])
     try:
         runtime.submit(UserTurn.of(prompt))
         runtime.end_of_input()

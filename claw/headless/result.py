@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from claw.errors import ClawError
+from claw.printable import one_line
 from claw.protocol.events import RunFinished, Tests
 from claw.protocol.messages import Usage
 
@@ -63,4 +64,4 @@ def describe_tests(tests: Tests) -> str:
     if tests.total is not None:
         counts = f" ({tests.failed or 0} of {tests.total} failed)" if tests.failed else f" ({tests.total})"
     stale = "; STALE: files changed after that run" if tests.stale else ""
-    return f"tests: {state}{counts}: {tests.command}{stale}"
+    return f"tests: {state}{counts}: {one_line(tests.command or '', 400)}{stale}"

@@ -12,20 +12,26 @@ from typing import BinaryIO
 
 import msgspec
 
-from claw.config import Settings
 from claw.errors import ClawError, ExitCode, UsageError
 from claw.headless.attachments import with_media
 from claw.headless.result import describe_tests, result_of, result_of_error
 from claw.headless.stdin import OpReader, read_prompt
+from claw.printable import printable, printable_json
 from claw.protocol.codec import encode_event
 from claw.protocol.events import Event, RunFinished
 from claw.protocol.messages import Text
 from claw.protocol.ops import Shutdown, UserTurn
-from claw.runtime import Runtime
+from claw.runtime.composition import open_runtime
+from claw.runtime.policy import Prepared
+from claw.runtime.session import Runtime
 
 
 class Output:
-    """Where the run's events go, by format. Text: progress to a terminal on stderr, the answer to stdout."""
+    """Where the run's events go, by format. Text: progress to a terminal on stderr, the answer to stdout.
+
+    What the model, a tool or a host wrote is never sent to a terminal as it is, and nobody can tell where a pipe
+    leads: text is escaped always, JSON by JSON's own escapes. `--output-last-message` gets it as it was said.
+    """
 
     def __init__(self, output_format: str, last_message: Path | None = None) -> None:
         self.format = output_format
@@ -49,9 +55,9 @@ class Output:
 
     def _show_answer(self, event: RunFinished) -> None:
         if event.result:
-            print(event.result, flush=True)
+            print(printable(event.result), flush=True)
         if event.error:
-            print(f"claw: {event.status}: {event.error}", file=sys.stderr)
+            print(f"claw: {event.status}: {printable(event.error)}", file=sys.stderr)
         print(f"claw: {describe_tests(event.tests)}", file=sys.stderr)
 
     async def tick(self) -> None:
@@ -78,12 +84,12 @@ class Output:
             self._write(msgspec.json.encode(result_of_error(error)))
 
     def _write(self, line: bytes) -> None:
-        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.write(printable_json(line) + b"\n")
         sys.stdout.buffer.flush()
 
 
 def run_headless(
-    settings: Settings,
+    prepared: Prepared,
     prompt: str | None,
     input_format: str,
     output: Output,
@@ -91,6 +97,7 @@ def run_headless(
     stdin: BinaryIO,
 ) -> int:
     """*Errors*: ClawError for a run that cannot begin; everything later is told by the exit code."""
+    settings = prepared.settings
     try:
         said = prompt  # what comes in on stdin beside it may be anyone's, and must not pick files of this machine
         if input_format == "text":
@@ -100,14 +107,14 @@ def run_headless(
                 raise UsageError("no prompt. Give one as an argument, or `-` to read it from stdin.")
         elif settings.images and not prompt:
             raise UsageError("--image goes with a prompt; an op on stdin carries its own pictures in its content")
-        return asyncio.run(_serve(settings, prompt, said, input_format, output, environ, stdin))
+        return asyncio.run(_serve(prepared, prompt, said, input_format, output, environ, stdin))
     except ClawError as error:
         output.refuse(error)
         raise
 
 
 async def _serve(
-    settings: Settings,
+    prepared: Prepared,
     prompt: str | None,
     said: str | None,
     input_format: str,
@@ -115,11 +122,12 @@ async def _serve(
     environ: Mapping[str, str],
     stdin: BinaryIO,
 ) -> int:
-    runtime = Runtime.open(settings, environ, [output])
+    # A program that sends ops can answer questions too; a prompt alone cannot.
+    runtime = open_runtime(prepared, environ, [output], answerable=input_format == "stream-json")
     try:
         signalled = _handle_signals(runtime)
         if prompt := prompt or runtime.recorded_prompt:
-            media = await with_media(prompt if said is None else said, settings, runtime.attach)
+            media = await with_media(prompt if said is None else said, prepared.settings, runtime.attach)
             runtime.submit(UserTurn((Text(prompt), *media)))
         if input_format == "stream-json":
             OpReader(stdin, runtime.submit, runtime.end_of_input, runtime.refuse).start()

@@ -37,7 +37,9 @@ class Progress:
     def __call__(self, event: Event) -> None:
         match event:
             case events.SessionStarted() | events.SessionResumed():
-                self._line(f"claw · {event.host} {event.model} · mode {event.mode} · sandbox {event.sandbox}")
+                self._line(
+                    printable(f"claw · {event.host} {event.model} · mode {event.mode} · sandbox {event.sandbox}")
+                )
             case events.TurnStarted(turn=turn):
                 self._turn, self._doing = turn, "waiting for the model"
             case events.ReasoningDelta():

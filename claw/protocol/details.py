@@ -58,3 +58,20 @@ class TodoList(Struct, frozen=True, tag="todo"):
 
 
 Details = FileDiffs | CommandRun | Lines | TodoList
+
+
+class Preview(Struct, frozen=True):
+    """What a call will really do, for whoever is asked whether it may.
+
+    `reads` and `writes` are resolved paths; `changes` holds the diffs of an edit; `command` is the command
+    line as it will be run, in the folder `cwd`, and `programs` what each program in it resolves to;
+    `url` is what will be fetched.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    changes: tuple[FileChange, ...] = ()
+    command: str = ""
+    cwd: str = ""
+    programs: tuple[str, ...] = ()
+    url: str = ""

@@ -10,6 +10,7 @@ with the tool calls it asked for (`--max-turns` counts these).
       TurnStarted
         (RetryScheduled | ReasoningDelta | TextDelta)*
         ReplyFinished, UsageReported         exactly one each, unless the request failed for good
+        (ApprovalAsked ApprovalAnswered)*    before the call that they are about starts
         (ToolStarted (ToolOutput | FileChanged | …)* ToolFinished)*
                                              calls run side by side, so these interleave; each call has
                                              exactly one ToolStarted and one ToolFinished, in this order
@@ -29,7 +30,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct, field
 
-from claw.protocol.details import Details, TodoItem
+from claw.protocol.details import Details, Preview, TodoItem
 from claw.protocol.messages import AssistantMessage, Content, Prefix, Usage, UserMessage
 from claw.protocol.naming import snake_case
 
@@ -161,6 +162,35 @@ class ToolFinished(Event, kw_only=True):
     details: Details | None = None
 
 
+class ApprovalAsked(Event, kw_only=True):
+    """A call waits for an `Answer` op that names `approval`. *Order*: before the call's `ToolStarted`.
+
+    `segments` are the parts of a command that nothing allows yet; `suggestion` is the rule that an answer
+    with a scope beyond `once` would add.
+    """
+
+    approval: str
+    call_id: str
+    name: str
+    summary: str
+    reason: str
+    preview: Preview
+    segments: tuple[str, ...] = ()
+    suggestion: str = ""
+    scopes: tuple[str, ...] = ("once",)
+
+
+class ApprovalAnswered(Event, kw_only=True):
+    """`by` is `user`, or `withdrawn` when the run ended before anybody answered."""
+
+    approval: str
+    call_id: str
+    allowed: bool
+    scope: str = "once"
+    note: str = ""
+    by: str = "user"
+
+
 class FileChanged(Event, kw_only=True):
     """A tool changed a file. `kind` is `added`, `modified` or `deleted`; `path` is absolute."""
 
@@ -202,6 +232,17 @@ class VerifyFinished(Event, kw_only=True):
     passed: bool
     exit_code: int | None
     output: str
+
+
+class ProtectedRestored(Event, kw_only=True):
+    """A command changed what it may not, where the back-end could not stop it; claw put it back.
+
+    `paths` are what was restored, removed or set right again; `kept` is where the command's version is.
+    """
+
+    command: str
+    paths: tuple[str, ...]
+    kept: str = ""
 
 
 class Notice(Event, kw_only=True):
@@ -265,6 +306,7 @@ class UnknownEvent(Event, kw_only=True):
 AnyEvent = (
     SessionStarted | SessionResumed | PrefixSet | RunStarted | UserMessageAdded | TurnStarted
     | ReasoningDelta | TextDelta | RetryScheduled | ReplyFinished | UsageReported
+    | ApprovalAsked | ApprovalAnswered
     | ToolStarted | ToolOutput | ToolFinished | FileChanged | TodoChanged | BackgroundFinished
-    | TestsObserved | VerifyFinished | Notice | TurnFinished | RunFinished | SessionEnded
+    | TestsObserved | VerifyFinished | ProtectedRestored | Notice | TurnFinished | RunFinished | SessionEnded
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from claw.protocol.messages import Content, as_content
@@ -45,4 +47,16 @@ class Shutdown(Op, frozen=True):
     terminated: bool = False
 
 
-AnyOp = UserTurn | Steer | Interrupt | Shutdown
+class Answer(Op, frozen=True):
+    """To an `ApprovalAsked`. `scope` is one of those it offered; `note` is a word for the model, with a no.
+
+    An answer to a question that is no longer open is passed over.
+    """
+
+    approval: str
+    allow: bool
+    scope: Literal["once", "session", "project", "user"] = "once"
+    note: str = ""
+
+
+AnyOp = UserTurn | Steer | Interrupt | Answer | Shutdown

@@ -14,7 +14,7 @@ from claw.errors import MissingKey, UsageError
 from claw.providers.base_urls import ANY_HOST_KEY, base_url, checked_url, is_loopback
 from claw.providers.dialect import Dialect
 from claw.providers.pricing import Price
-from claw.providers.secret import Secret
+from claw.providers.secret import Secret, checked_key
 
 GENERIC = "generic"
 FREE = Price(0.0, 0.0, 0.0)
@@ -35,6 +35,7 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, str]
     billing: Literal["list", "free", "unknown"]
     base_url_variable: str = ""
+    key_command: str | tuple[str, ...] = ()
     prices: dict[str, Price] = {}
     dialect: Dialect = Dialect()
 
@@ -51,7 +52,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 class Endpoint(Struct, frozen=True, kw_only=True):
     """Where requests go, as whom, and in which dialect. `host` is a name of `hosts.toml`, or an address.
 
-    `model` is claw's name for it, `wire_model` the host's own where that differs.
+    `model` is claw's name for it, `wire_model` the host's own where that differs. `key_variable` is where the
+    key is: a variable, or another place in words.
     """
 
     host: str
@@ -82,32 +84,50 @@ class Catalog:
         self.hosts = hosts
         self.models = models
 
-    def resolve(self, host: str, model: str | None, environ: Mapping[str, str]) -> Endpoint:
+    def resolve(self, host: str, model: str | None, environ: Mapping[str, str], config: Path | None = None) -> Endpoint:
         """The endpoint for `--host` and `--model`.
 
-        A URL is sent no key but that of `CLAW_API_KEY`: a named host's key goes to that host alone.
+        The key is taken from `environ`, else from what is kept for claw in the folder `config` (see `keys`).
 
-        *Errors*: UsageError for an unknown host or model, a URL that is none, or a key that would travel
-        unencrypted; MissingKey.
+        A URL is sent no key but that of `CLAW_API_KEY` and one that was kept for it: a named host's key goes to
+        that host alone.
+
+        *Errors*: UsageError for an unknown host or model, a URL that is none, a key that would travel
+        unencrypted or that is kept and cannot be had; MissingKey.
         """
         if "://" in host:
-            return self._endpoint(self.hosts[GENERIC], "", host, model, environ)
+            return self._endpoint(self.hosts[GENERIC], "", host, model, environ, config)
+        known = self.known(host)
+        url = base_url(host, known.base_url, known.base_url_variable, environ)
+        return self._endpoint(known, host, url, model, environ, config)
+
+    def known(self, host: str) -> Host:
+        """The host of this name. *Errors*: UsageError."""
         known = self.hosts.get(host)
         if known is None or host == GENERIC:
             names = ", ".join(sorted(self.hosts.keys() - {GENERIC}))
             raise UsageError(f"unknown host {host!r}: allowed are {names}, or a URL such as http://localhost:8000/v1")
-        return self._endpoint(
-            known, host, base_url(host, known.base_url, known.base_url_variable, environ), model, environ
-        )
+        return known
 
-    def _endpoint(self, host: Host, name: str, url: str, model: str | None, environ: Mapping[str, str]) -> Endpoint:
+    def _endpoint(
+        self,
+        host: Host,
+        name: str,
+        url: str,
+        model: str | None,
+        environ: Mapping[str, str],
+        config: Path | None,
+    ) -> Endpoint:
         parts = checked_url(url)
         model = _own_name(host, model or host.default_model)
         known = self._model(host, name, model)
         variables = (*host.key_variables, ANY_HOST_KEY)
         variable, key = _find_key(variables, environ)
+        if key is None and config and (kept := _kept_key(host, name or key_name(url), config)):
+            variable, key = kept
         if key is None and host.key_required:
-            raise MissingKey(f"no key for {name}: set {' or '.join(variables)} in the environment")
+            login = f", or run `claw login {name}`" if config else ""
+            raise MissingKey(f"no key for {name}: set {' or '.join(variables)} in the environment{login}")
         if key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise UsageError(
                 f"{url} is not encrypted, so the key in {variable} is not sent there: use https, or unset {variable}"
@@ -190,11 +210,25 @@ def _convert(kind: str, name: str, table: Mapping[str, Any], to: type[T]) -> T:
         raise UsageError(f"[{kind}.{name}] in the config file: {error}") from None
 
 
+def key_name(url: str) -> str:
+    """The name that a key for a URL is kept under: no name of a host can be taken for it."""
+    parts = checked_url(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _kept_key(host: Host, name: str, config: Path) -> tuple[str, Secret] | None:
+    """Where the key of a host is kept, and the key."""
+    if not (host.key_required or host.key_command or (config / "credentials.json").exists()):
+        return None
+    from claw.providers.keys import KeyStore  # with a key in the environment nobody needs it
+
+    found = KeyStore(config).find(name, host.key_command, needed=host.key_required)
+    return (found.place, found.key) if found else None
+
+
 def _find_key(variables: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, Secret | None]:
     """The first variable that is set, and its key; else the first variable and None."""
     for variable in variables:
         if key := environ.get(variable, "").strip():
-            if not (key.isascii() and key.isprintable() and " " not in key):
-                raise UsageError(f"the key in {variable} has characters that no key has: spaces, quotes or line ends?")
-            return variable, Secret(key)
+            return variable, checked_key(key, variable)
     return variables[0], None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from claw.errors import UsageError
+
 
 class Secret:
     """Holds a key; only `reveal` gives it out.
@@ -34,3 +36,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled")
+
+
+def checked_key(key: str, place: str) -> Secret:
+    """*Errors*: UsageError, which does not repeat the key."""
+    key = key.strip()
+    if not (key and key.isascii() and key.isprintable() and " " not in key):
+        raise UsageError(f"the key in {place} has characters that no key has: spaces, quotes or line ends?")
+    return Secret(key)

@@ -1,12 +1,7 @@
-"""Starts commands, watches them, and leaves none behind.
+"""Commands in the shell: started by a back-end, watched, stopped, and none left behind.
 
-A command is the leader of a session and process group of its own. asyncio's own subprocesses are not
-used: on Python 3.11 each of them costs a thread. The loop watches the pipe and a pidfd instead.
-
-*Order* of the end of a command: the leader exits; what is in the pipe is read, for 0.3 s at most if
-someone else still holds it open; the rest of the group is killed; the leader is reaped. Only then is
-the exit code known. The leader is reaped last because its number, and so the group's, can be given to
-a stranger from that moment on.
+*Order* of the end of a command: its shell exits; what is in the pipe is read, for 0.3 s at most if
+someone else still holds it open; the rest is killed and the shell reaped. Only then is the exit code known.
 """
 
 from __future__ import annotations
@@ -15,15 +10,14 @@ import asyncio
 import contextlib
 import errno
 import os
+import shutil
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from claw.errors import ToolError
-from claw.sandbox.base import Confinement, Launch
+from claw.sandbox.base import Confinement, Launch, Process
 from claw.sandbox.environment import command_environment
 from claw.sandbox.output import KiB, SpilledOutput
 from claw.sandbox.text import Decoder
@@ -44,7 +38,7 @@ class ShellCommand:
     def __init__(
         self,
         command: str,
-        process: subprocess.Popen[bytes],
+        process: Process,
         output: SpilledOutput,
         on_output: OnOutput | None,
         on_ended: Callable[[ShellCommand], None],
@@ -59,17 +53,23 @@ class ShellCommand:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._started = time.monotonic()
-        self._left: float | None = None  # when the leader exited
+        self._left: float | None = None  # when the shell exited
+        self._code = 0  # what it exited with
         self._timers: list[asyncio.TimerHandle] = []  # the kill and the end of the drain
-        assert process.stdout is not None
-        self._pipe: int | None = process.stdout.fileno()
+        self._pipe: int | None = process.stdout
+        _widen(self._pipe)
         os.set_blocking(self._pipe, False)
         self._loop.add_reader(self._pipe, self._on_readable)
-        self._watch_leader()
+        process.watch(self._on_exit)
 
     @property
     def exit_code(self) -> int | None:
         return self._ended.result() if self._ended.done() else None
+
+    @property
+    def note(self) -> str:
+        """What the back-end knows of the end besides the exit code: a limit that was reached. Mostly empty."""
+        return self._process.note
 
     @property
     def duration_s(self) -> float:
@@ -82,42 +82,17 @@ class ShellCommand:
         return self.exit_code
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
-        """SIGTERM to the group, SIGKILL after `grace_s`, even if nobody waits for it any more."""
+        """SIGTERM to everything of the command, SIGKILL after `grace_s`, even if nobody waits for it any more."""
         if not self._ended.done():
-            self.signal_group(signal.SIGTERM)
-            self.signal_group(signal.SIGCONT)  # one that was suspended would not notice
-            self._timers.append(self._loop.call_later(grace_s, self.signal_group, signal.SIGKILL))
+            self._process.signal(signal.SIGTERM)
+            self._process.signal(signal.SIGCONT)  # one that was suspended would not notice
+            self._timers.append(self._loop.call_later(grace_s, self._process.signal, signal.SIGKILL))
             await self.wait()
 
-    def signal_group(self, number: signal.Signals) -> None:
-        """To everything in the group. Safe in a signal handler, and once the command has ended."""
-        if not self._ended.done():
-            # EPERM is what macOS says of a group in which only the dead are left.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-
-    def _watch_leader(self) -> None:
-        try:
-            pidfd = os.pidfd_open(self._process.pid)
-        except (AttributeError, OSError):  # not Linux, an old kernel, no descriptor left
-            threading.Thread(target=self._wait_in_thread, name=f"wait-{self._process.pid}", daemon=True).start()
-        else:
-            self._loop.add_reader(pidfd, self._on_pidfd, pidfd)
-
-    def _on_pidfd(self, pidfd: int) -> None:
-        self._loop.remove_reader(pidfd)
-        os.close(pidfd)
-        self._on_leader_exit()
-
-    def _wait_in_thread(self) -> None:
-        if hasattr(os, "waitid"):
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        else:  # macOS before Python 3.13: the leader is reaped at once
-            self._process.wait()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
-            self._loop.call_soon_threadsafe(self._on_leader_exit)
-
-    def _on_leader_exit(self) -> None:
+    def _on_exit(self, exit_code: int) -> None:
+        if self._ended.done():
+            return
+        self._code = exit_code
         self._left = time.monotonic()
         for _ in range(_READS_AT_EXIT):
             if self._pipe is None or not self._read_once():
@@ -159,9 +134,8 @@ class ShellCommand:
     def _close_pipe(self) -> None:
         if self._pipe is not None:
             self._loop.remove_reader(self._pipe)
+            os.close(self._pipe)
             self._pipe = None
-            assert self._process.stdout is not None
-            self._process.stdout.close()
 
     def _finish(self) -> None:
         if self._ended.done():
@@ -170,27 +144,36 @@ class ShellCommand:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        self.signal_group(signal.SIGKILL)
-        exit_code = self._process.wait()  # returns at once: the leader is dead
+        self._process.reap()
         self._kept.end()
         if self._on_output and (text := self._decoder.feed(b"", final=True)):
             self._on_output(text)
         self._on_ended(self)
-        self._ended.set_result(exit_code)
+        self._ended.set_result(self._code)
 
 
 class ShellCommands:
-    """Starts commands in the shell, behind a back-end, in a clean environment.
+    """Starts commands in the shell, behind a back-end, in an environment without secrets.
 
-    `spill_folder` takes the output that is too long for memory; it must exist.
+    `spill_folder` takes the output that is too long for memory; it must exist. Of `environ` commands get what
+    `command_environment` lets through; it says what `names`, `withheld` and `added` are.
     """
 
-    def __init__(self, environ: Mapping[str, str], spill_folder: Path, confinement: Confinement) -> None:
-        self._environment = command_environment(environ)
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        spill_folder: Path,
+        confinement: Confinement,
+        *,
+        names: Collection[str] = (),
+        withheld: Collection[str] = (),
+        added: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = command_environment(environ, names=names, withheld=withheld, added=added)
+        self._shell = shutil.which("bash", path=self._environment.get("PATH")) or "/bin/sh"
         self._spill_folder = spill_folder
         self._confinement = confinement
         self._running: set[ShellCommand] = set()
-        self._turn = asyncio.Lock()
         self._closed = False
 
     @property
@@ -206,59 +189,44 @@ class ShellCommands:
         env: Mapping[str, str] | None = None,
         on_output: OnOutput | None = None,
     ) -> ShellCommand:
-        """Run `command` in the shell. `env` is added to the scrubbed environment.
+        """Run `command` in the shell. `env` is added to the environment of all commands.
 
         `on_output` gets the text as it comes, without escape sequences; it must not raise.
 
-        *Errors*: ToolError if the folder is missing or the system can start no process.
+        *Errors*: ToolError if the folder is missing, the system can start no process, or none that is confined.
         """
-        async with self._turn:
-            # One start in each round of the loop: starting takes a millisecond, and fifty in a row
-            # would hold everything else up. Nothing is awaited once the process exists.
-            await asyncio.sleep(0)
-            if self._closed:
-                raise ToolError("claw is shutting down; no command is started any more.", "shutting down")
-            launch = self._confinement.launch(command, cwd=cwd, env={**self._environment, **(env or {})})
-            try:
-                process = _spawn(launch, command, cwd)
-            finally:
-                self._confinement.launched(launch)
-            running = ShellCommand(
-                command, process, SpilledOutput(self._spill_folder), on_output, self._running.discard
-            )
-            self._running.add(running)
-            return running
+        self._refuse_if_closed()
+        # `--`: without it a command such as `-l` would be read as options of the shell.
+        launch = Launch((self._shell, "-c", "--", command), str(cwd), {**self._environment, **(env or {})})
+        try:
+            process = await self._confinement.start(launch)
+        except ValueError as error:  # a NUL byte, or characters that no byte stands for
+            raise ToolError(
+                f"the command cannot be given to the shell: {error}. Nothing was run.", "bad command"
+            ) from None
+        except OSError as error:
+            raise _cannot_start(error, command, cwd) from error
+        # Nothing is awaited from here on: a process that nobody knows would outlive everything.
+        running = ShellCommand(command, process, SpilledOutput(self._spill_folder), on_output, self._running.discard)
+        self._running.add(running)
+        if self._closed:
+            process.signal(signal.SIGKILL)
+            self._refuse_if_closed()
+        return running
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ToolError("claw is shutting down; no command is started any more.", "shutting down")
 
     async def close(self, grace_s: float = 1.0) -> None:
         """Stop everything that runs, and start nothing any more."""
         self._closed = True
         await asyncio.gather(*(command.stop(grace_s) for command in self._running))
+        await self._confinement.close()
 
     def kill_all(self) -> None:
-        """SIGKILL to every group, at once. For signal handlers and the exit of the interpreter."""
-        for command in tuple(self._running):
-            command.signal_group(signal.SIGKILL)
-
-
-def _spawn(launch: Launch, command: str, cwd: Path) -> subprocess.Popen[bytes]:
-    try:
-        process = subprocess.Popen(
-            launch.argv,
-            bufsize=0,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=launch.cwd,
-            env=launch.env,
-            pass_fds=launch.pass_fds,
-            start_new_session=True,
-        )
-    except ValueError as error:  # a NUL byte, or characters that no byte stands for
-        raise ToolError(f"the command cannot be given to the shell: {error}. Nothing was run.", "bad command") from None
-    except OSError as error:
-        raise _cannot_start(error, command, cwd) from error
-    _widen_pipe(process)
-    return process
+        """SIGKILL to everything, at once. For signal handlers and the exit of the interpreter."""
+        self._confinement.kill_all()
 
 
 def _cannot_start(error: OSError, command: str, cwd: Path) -> ToolError:
@@ -273,10 +241,9 @@ def _cannot_start(error: OSError, command: str, cwd: Path) -> ToolError:
     return ToolError(f"the system could not start the command in {cwd}: {error.strerror}.", "cannot start")
 
 
-def _widen_pipe(process: subprocess.Popen[bytes]) -> None:
+def _widen(pipe: int) -> None:
     """Fewer, larger reads where the system allows it; there is a limit on what a user may take."""
     with contextlib.suppress(ImportError, AttributeError, OSError):
         import fcntl
 
-        assert process.stdout is not None
-        fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _READ_BYTES)
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _READ_BYTES)

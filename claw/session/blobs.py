@@ -6,10 +6,13 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from claw.errors import SessionError
 from claw.paths import make_private_folder
+from claw.redact import Redactor
 from claw.tooling.services import Blob
 
 _CHUNK_BYTES = 1 << 20
@@ -20,16 +23,18 @@ class FileBlobs:
     """Blobs of one session, below `folder`; `tmp` is a folder of the same file system.
 
     A blob is complete or absent: it is written under another name, flushed to the disk and renamed.
-    The same content is stored once.
+    The same content is stored once. Secrets are taken out first, so the hash is of what is kept.
 
     *Errors*: SessionError where the disk refuses.
     """
 
-    def __init__(self, folder: Path, tmp: Path) -> None:
+    def __init__(self, folder: Path, tmp: Path, redactor: Redactor | None = None) -> None:
         self._folder = folder
         self._tmp = tmp
+        self._redactor = redactor or Redactor()
 
     def put(self, data: bytes) -> Blob:
+        data = self._redactor.data(data)
         blob = self._blob(hashlib.sha256(data).hexdigest(), len(data))
         try:
             if not self._holds(blob):
@@ -79,10 +84,16 @@ class FileBlobs:
 
     def _take(self, path: Path) -> Blob:
         with path.open("rb") as file:
-            digest, size_bytes = hashlib.sha256(), 0
-            while chunk := file.read(_CHUNK_BYTES):
+            digest, size_bytes, stream = hashlib.sha256(), 0, self._redactor.stream()
+            for chunk in _chunks(file):
+                stream.feed(chunk.decode("latin-1"))
+                if stream.n_found:
+                    return self._take_redacted(path)
                 digest.update(chunk)
                 size_bytes += len(chunk)
+            stream.end()
+            if stream.n_found:
+                return self._take_redacted(path)
             blob = self._blob(digest.hexdigest(), size_bytes)
             if known := self._holds(blob):
                 path.unlink()
@@ -93,10 +104,28 @@ class FileBlobs:
             self._place(path, blob)
         return blob
 
+    def _take_redacted(self, path: Path) -> Blob:
+        """For a file with a secret in it, which is rare: a copy without, and the file is gone."""
+        temporary, stream = self._new_temporary(), self._redactor.stream()
+        digest, size_bytes = hashlib.sha256(), 0
+        with path.open("rb") as source, os.fdopen(_create(temporary), "wb") as target:
+            for chunk in _chunks(source):
+                size_bytes += _write(target, digest, stream.feed(chunk.decode("latin-1")))
+            size_bytes += _write(target, digest, stream.end())
+            target.flush()
+            os.fsync(target.fileno())
+        blob = self._blob(digest.hexdigest(), size_bytes)
+        if self._holds(blob):
+            temporary.unlink()
+        else:
+            self._place(temporary, blob)
+        path.unlink()
+        return blob
+
     def _copy(self, path: Path) -> Path:
         temporary = self._new_temporary()
         with path.open("rb") as source, os.fdopen(_create(temporary), "wb") as target:
-            while chunk := source.read(_CHUNK_BYTES):
+            for chunk in _chunks(source):
                 target.write(chunk)
         return temporary
 
@@ -106,6 +135,17 @@ class FileBlobs:
 
     def _new_temporary(self) -> Path:
         return make_private_folder(self._tmp) / f"blob-{os.getpid()}-{os.urandom(6).hex()}"
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _write(target: BinaryIO, digest: hashlib._Hash, text: str) -> int:
+    data = text.encode("latin-1")
+    digest.update(data)
+    return target.write(data)
 
 
 def _create(path: Path) -> int:

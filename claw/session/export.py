@@ -14,6 +14,7 @@ from claw.printable import one_line, printable
 from claw.protocol import events as ev
 from claw.protocol.details import CommandRun, FileDiffs
 from claw.protocol.messages import Content, Image, Text, ToolCall, Video
+from claw.redact import Redactor
 from claw.session.base import SessionState
 from claw.session.fold import Fold
 from claw.tooling.truncate import head_and_tail
@@ -23,11 +24,19 @@ _LINE_LIMIT_CHARS = 200
 _FENCES = re.compile(r"`{3,}|~{3,}")
 
 
-def to_json(events: Iterable[ev.Event]) -> str:
-    """`{"state": …, "events": […]}` with every payload in its place; plain ASCII, so safe on a terminal."""
+def redacted(events: Iterable[ev.Event], redactor: Redactor | None = None) -> Iterator[ev.Event]:
+    """`events` without what `redactor` finds; without one, without what has the shape of a key."""
+    return map((redactor or Redactor()).value, events)
+
+
+def to_json(events: Iterable[ev.Event], *, redactor: Redactor | None = None, raw: bool = False) -> str:
+    """`{"state": …, "events": […]}` with every payload in its place; plain ASCII, so safe on a terminal.
+
+    Secrets are left out, see `redacted`, unless it shall be `raw`.
+    """
     fold = Fold()
     records: list[object] = []
-    for event in events:
+    for event in events if raw else redacted(events, redactor):
         fold(event)
         records.append(_as_record(event))
     state: dict[str, Any] = msgspec.to_builtins(fold.state())
@@ -35,14 +44,20 @@ def to_json(events: Iterable[ev.Event]) -> str:
     return json.dumps({"state": state, "events": records}, indent=1) + "\n"
 
 
-def to_markdown(events: Iterable[ev.Event], limit_chars: int = RESULT_LIMIT_CHARS) -> str:
+def to_markdown(
+    events: Iterable[ev.Event],
+    limit_chars: int = RESULT_LIMIT_CHARS,
+    *,
+    redactor: Redactor | None = None,
+    raw: bool = False,
+) -> str:
     """The conversation as it went: prompts, reasoning folded away, calls with arguments, results and diffs.
 
-    Anything longer than `limit_chars` keeps its head and tail.
+    Anything longer than `limit_chars` keeps its head and tail. Secrets as in `to_json`.
     """
     fold = Fold()
     blocks: list[str] = []
-    for event in events:
+    for event in events if raw else redacted(events, redactor):
         fold(event)
         blocks += _blocks(event, limit_chars)
     return printable("\n\n".join([*_head(fold.state()), *blocks])) + "\n"

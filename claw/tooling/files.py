@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
-from typing import NamedTuple
 
 from claw.errors import ToolError
-
-
-class Stamp(NamedTuple):
-    """Tells two states of a file apart. The hash settles what a coarse clock leaves open."""
-
-    mtime_ns: int
-    size_bytes: int
-    sha256: str
 
 
 class FileLedger:
@@ -25,12 +15,11 @@ class FileLedger:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Path, Stamp] = {}
+        self._seen: dict[Path, str] = {}  # by hash: a clock is too coarse, and a path may lead elsewhere by now
 
     def saw(self, path: Path, data: bytes) -> None:
         """The model now knows `data` as the content of `path`."""
-        info = os.stat(path)
-        self._seen[path] = Stamp(info.st_mtime_ns, info.st_size, _digest(data))
+        self._seen[path] = _digest(data)
 
     def forget(self, path: Path) -> None:
         self._seen.pop(path, None)
@@ -43,7 +32,7 @@ class FileLedger:
         seen = self._seen.get(path)
         if seen is None:
             raise ToolError(f"{path} has not been read in this session. Read it first, then edit.", "not read yet")
-        if seen.sha256 != _digest(data):
+        if seen != _digest(data):
             raise ToolError(
                 f"{path} was changed by someone else since it was last read. Read it again, then edit.",
                 "changed since read",

@@ -62,6 +62,11 @@ class Command(Protocol):
         ...
 
     @property
+    def note(self) -> str:
+        """Why it ended, where the exit code does not say: a limit that it hit. Empty otherwise."""
+        ...
+
+    @property
     def duration_s(self) -> float: ...
 
     async def wait(self, timeout_s: float | None = None) -> int | None:
@@ -154,3 +159,25 @@ class Jobs(Protocol):
         ...
 
     async def stop(self, job_id: str) -> Job: ...
+
+
+class Page(Struct, frozen=True):
+    """What an address answered. `url` is where the redirects led; `text` is what can be read of it.
+
+    `media_type` is what the server says it is; `cut` means that there was more than is kept.
+    """
+
+    url: str
+    status: int
+    media_type: str
+    text: str
+    size_bytes: int
+    cut: bool = False
+
+
+class Web(Protocol):
+    """Fetches pages, from the hosts that may be reached."""
+
+    async def fetch(self, url: str) -> Page:
+        """*Errors*: ToolDenied for a host that may not be reached, at the start or by a redirect; ToolError."""
+        ...

@@ -13,11 +13,14 @@ from claw.agent.loop import Agent
 from claw.agent.middleware import Middleware
 from claw.agent.outcome import Outcome, Run
 from claw.agent.queues import EventBus
-from claw.permissions.policy import ModeGate
+from claw.config import Rules
+from claw.permissions.policy import PolicyGate
+from claw.permissions.rules import RuleBook
 from claw.protocol import events
 from claw.protocol.messages import Prefix
 from claw.protocol.ops import AnyOp, UserTurn
 from claw.tooling.base import Workspace
+from claw.tooling.boundary import Boundary
 from claw.tooling.registry import ToolRegistry
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.provider import FakeProvider, Step
@@ -37,9 +40,11 @@ class AgentBench:
         self.conversation = Conversation()
         self.bus = EventBus("test-session")
         self.bus.subscribe(self.events.append)
-        workspace = Workspace(folder, (folder,), FakeBlobs(folder / "blobs"), FakeCommands(), FakeJobs())
+        boundary = Boundary((folder,))
+        workspace = Workspace(folder, boundary, FakeBlobs(folder / "blobs"), FakeCommands(), FakeJobs())
+        gate = PolicyGate("auto-edit", boundary, RuleBook(Rules()), confined=True, cwd=folder)
         registry = ToolRegistry([self.tool])
-        self.executor = Executor(registry, ModeGate("auto-edit", (folder,)), workspace, self.bus.publish)
+        self.executor = Executor(registry, gate, workspace, self.bus.publish)
         self.agent = Agent(
             self.provider.open(Prefix("system", registry.specs())),
             self.conversation,

@@ -60,10 +60,10 @@ def test_a_place_where_a_run_could_begin(doctor: Doctor) -> None:
     found = json.loads(done.stdout)
     assert list(found) == [
         "claw", "python", "platform", "config", "config_folder", "state_folder", "cache_folder", "git", "ripgrep",
-        "shell", "terminal", "sandbox", "host", "model", "key", "sessions", "ready", "problems",
+        "shell", "terminal", "sandbox", "sandbox_gaps", "host", "model", "key", "sessions", "ready", "problems",
     ]  # fmt: skip
     assert (found["ready"], found["problems"], found["sessions"]) == (True, [], 1)
-    assert found["key"] == "set in MOONSHOT_API_KEY"
+    assert found["key"] == "found in MOONSHOT_API_KEY"
     assert found["host"] == "moonshot (https://api.moonshot.ai/v1)"
     assert found["model"] == "kimi-k2.6"
     assert found["config"].endswith("config.toml (not there, defaults are used)")
@@ -78,7 +78,7 @@ def test_without_a_key(doctor: Doctor) -> None:
     assert done.returncode == 2
     assert done.stdout.splitlines()[-2:] == [
         "A run could not begin:",
-        "  no key for moonshot: set MOONSHOT_API_KEY or CLAW_API_KEY in the environment",
+        "  no key for moonshot: set MOONSHOT_API_KEY or CLAW_API_KEY in the environment, or run `claw login moonshot`",
     ]
 
 

@@ -34,6 +34,16 @@ def read_with_typer(argv: list[str]) -> tuple[dict[str, Any], str | None] | None
         (["x", "--max-cost=0.5", "--continue"], {"max_cost": 0.5, "continue_": True}, "x"),
         (["--add-dir", "a", "--add-dir=b"], {"add_dir": [Path("a"), Path("b")]}, None),
         (["--output-format", "json"], {"output_format": "json"}, None),
+        (
+            ["--allow", "bash(git *)", "--allow=edit", "--deny", "read(x)"],
+            {"allow": ["bash(git *)", "edit"], "deny": ["read(x)"]},
+            None,
+        ),
+        (
+            ["--sandbox", "off", "--network=on", "--allow-host", "pypi.org", "--trust"],
+            {"sandbox": "off", "network": "on", "allow_host": ["pypi.org"], "trust": True},
+            None,
+        ),
     ],
 )
 def test_plain_command_lines(argv: list[str], values: dict[str, Any], prompt: str | None) -> None:

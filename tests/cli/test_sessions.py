@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -25,11 +26,11 @@ class Cli:
     """Runs the app on sessions below `home`."""
 
     def __init__(self, home: Path) -> None:
-        self._environ = {"CLAW_HOME": str(home)}
-        self.store = SessionStore(find_home(self._environ))
+        self.environ = {"CLAW_HOME": str(home)}
+        self.store = SessionStore(find_home(self.environ))
 
     def __call__(self, *argv: str, answer: str | None = None) -> Result:
-        return CliRunner().invoke(app, argv, input=answer, env=self._environ)
+        return CliRunner().invoke(app, argv, input=answer, env=self.environ)
 
     def lines(self, *argv: str) -> list[str]:
         result = self(*argv)
@@ -135,6 +136,27 @@ def test_export(cli: Cli, session: SessionFolder, tmp_path: Path) -> None:
     assert cli.lines("export", session.id, "--format", "json", "-o", str(target)) == []
     assert len(json.loads(target.read_bytes())["events"]) == 9
     assert cli.lines("export", session.id)[0] == "# repair\\x1b\\[2J \\u202eit"
+
+
+def test_what_is_secret_today_is_not_shown_and_not_exported(cli: Cli, session: SessionFolder, tmp_path: Path) -> None:
+    secret, prompt = "correct horse", "use correct horse"
+    old = cli.store.create(tmp_path)
+    place: dict[str, Any] = {
+        "claw": "0",
+        "cwd": str(tmp_path),
+        "roots": (),
+        "host": "h",
+        "model": "m",
+        "mode": "ask",
+        "sandbox": "none",
+    }
+    keep(old, ev.SessionStarted(protocol=1, **place), ev.UserMessageAdded(message=UserMessage(as_content(prompt))))
+    environ = {"MY_TOKEN": secret}
+    listings = [["list"], ["list", "--json"], ["show", old.id], ["show", old.id, "--events"]]
+    for argv in [*listings, ["export", old.id], ["export", old.id, "--format", "json"]]:
+        shown = CliRunner().invoke(app, argv, env={**cli.environ, **environ}).stdout
+        assert (prompt in shown, "redacted:secret" in shown) == (False, True), argv
+    assert prompt in CliRunner().invoke(app, ["export", old.id, "--raw"], env={**cli.environ, **environ}).stdout
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,9 @@ async def test_a_linked_work_tree(repository: Path, tmp_path: Path) -> None:
     git(repository, "worktree", "add", "-q", "-b", "other", str(linked))
     (linked / "new").touch()
     git_dir = repository / ".git" / "worktrees" / "linked"
-    assert locate(linked) == Location(linked, git_dir, repository / ".git")
-    state = await state_of(linked)
+    assert locate(linked) is None  # whoever wrote the work tree wrote the pointer
+    assert locate(linked, follow_pointers=True) == Location(linked, git_dir, repository / ".git")
+    state = await git_state(linked, follow_pointers=True, timeout_s=20, environ=ENVIRON)
     assert state is not None
     assert (state.branch, state.n_changed) == ("other", 1)
 
@@ -136,6 +137,7 @@ def test_the_whole_environment() -> None:
     environ = {"PATH": "/bin", "HOME": "/h", "GIT_DIR": "/x", "GIT_SSH_COMMAND": "evil", "GIT_AUTHOR_NAME": "Ada"}
     storing = {
         "PATH": "/bin", "HOME": "/h", "GIT_AUTHOR_NAME": "Ada", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": "/nonexistent/grafts",
         "GIT_EDITOR": "true", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C",
     }  # fmt: skip
     assert git_environment(environ, system_config=True) == storing

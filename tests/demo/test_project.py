@@ -68,7 +68,8 @@ def run(command: str, cwd: Path) -> tuple[int, str]:
 async def play(call: ToolCall, workspace: Workspace) -> str:
     tool = TOOLS[call.name]
     params = msgspec.json.decode(call.arguments, type=tool.params)
-    return text_of((await tool.run(params, ToolContext(call.id, workspace, lambda _: None))).content)
+    context = ToolContext(call.id, workspace, lambda _: None, tool.access(params, workspace))
+    return text_of((await tool.run(params, context)).content)
 
 
 def test_it_fails_at_first_in_seven_tests(project: Workspace) -> None:

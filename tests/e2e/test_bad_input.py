@@ -109,7 +109,15 @@ def test_agents_files_from_the_top_down_to_the_folder(claw: Claw) -> None:
     (claw.repository / "calc" / "AGENTS.md").write_text("Rule of calc.\n")
     (claw.repository / "tests" / "AGENTS.md").write_text("Rule of tests.\n")
     with ModelServer([say("Done.")]) as server:
-        claw.exec(server, "--cwd", "calc", "go")
+        claw.exec(server, "--trust", "--cwd", "calc", "go")
     system = server.requests[0].messages[0]["content"]
     assert system.index("Rule of the top.") < system.index("Rule of calc.")
     assert "Rule of tests." not in system
+
+
+def test_a_folder_that_is_not_trusted_says_nothing(claw: Claw) -> None:
+    (claw.repository / "AGENTS.md").write_text("Rule of the top.\n")
+    with ModelServer([say("Done.")]) as server:
+        done = claw.exec(server, "--output-format", "stream-json", "go")
+    assert "Rule of the top." not in str(server.requests[0].body)
+    assert any("not trusted, and not read" in notice["text"] for notice in done.of("notice"))

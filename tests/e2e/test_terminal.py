@@ -39,7 +39,7 @@ def test_progress_goes_to_the_terminal_and_the_answer_to_the_pipe(claw: Claw) ->
         stdout, _ = process.communicate(timeout=30)
     os.close(master)
     assert (process.returncode, stdout) == (0, b"The answer.\n")
-    assert "kimi-k2.6 · mode auto-edit · sandbox none" in progress
+    assert "kimi-k2.6 · mode auto-edit · sandbox " in progress
     assert "• bash" in progress
     assert "turn 2 · 240 tokens · $0.0002" in progress
     assert "tests: none were run" in progress

@@ -14,7 +14,9 @@ from claw.agent.loop import Agent
 from claw.agent.outcome import Outcome, Run
 from claw.agent.queues import EventBus
 from claw.agent.structured import Structured
-from claw.permissions.policy import ModeGate
+from claw.config import Rules
+from claw.permissions.policy import PolicyGate
+from claw.permissions.rules import RuleBook
 from claw.protocol import events
 from claw.protocol.messages import Image, Part, Prefix, Text, ToolSpec
 from claw.protocol.ops import Steer, UserTurn
@@ -22,6 +24,7 @@ from claw.providers.catalog import Endpoint, load_catalog
 from claw.providers.openai_chat import OpenAIChat
 from claw.providers.retry import Retry
 from claw.tooling.base import Workspace
+from claw.tooling.boundary import Boundary
 from claw.tooling.registry import ToolRegistry
 from claw.tools.read import Read
 from claw.tools.write import Write
@@ -90,7 +93,9 @@ async def drive(
         request = "" if provider.holds_to_schema else structured.request
         bus = EventBus("the-session")
         bus.subscribe(seen.append)
-        workspace = Workspace(folder, (folder,), FakeBlobs(folder / "blobs"), FakeCommands(), FakeJobs())
+        boundary = Boundary((folder,))
+        workspace = Workspace(folder, boundary, FakeBlobs(folder / "blobs"), FakeCommands(), FakeJobs())
+        gate = PolicyGate("auto-edit", boundary, RuleBook(Rules()), confined=True, cwd=folder)
 
         async def moment() -> str:
             return f"Date: today\n{request}"
@@ -113,7 +118,7 @@ async def drive(
                 Prefix("You are claw.", (*registry.specs(), *more_tools)), session="the-session", schema=SCHEMA
             ),
             Conversation(),
-            Executor(registry, ModeGate("auto-edit", (folder,)), workspace, bus.publish),
+            Executor(registry, gate, workspace, bus.publish),
             bus,
             (UnfinishedReplies(), structured),
             moment,

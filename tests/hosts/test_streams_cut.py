@@ -18,7 +18,9 @@ from claw.agent.executor import Executor
 from claw.agent.loop import Agent
 from claw.agent.outcome import Outcome, Run
 from claw.agent.queues import EventBus
-from claw.permissions.policy import ModeGate
+from claw.config import Rules
+from claw.permissions.policy import PolicyGate
+from claw.permissions.rules import RuleBook
 from claw.protocol import events
 from claw.protocol.messages import Prefix
 from claw.protocol.ops import UserTurn
@@ -26,6 +28,7 @@ from claw.providers.catalog import Endpoint
 from claw.providers.openai_chat import OpenAIChat
 from claw.providers.retry import Retry
 from claw.tooling.base import Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.boundary import Boundary
 from claw.tooling.registry import ToolRegistry
 from claw.tools.write import Write
 from tests.fakes.answers import Answer
@@ -77,8 +80,10 @@ class Cutter:
         ended: list[events.Event] = []
         bus = EventBus("cut")
         bus.subscribe(ended.append)
-        workspace = Workspace(self.folder, (self.folder,), FakeBlobs(self.folder), FakeCommands(), FakeJobs())
-        executor = Executor(self._registry, ModeGate("auto-edit", (self.folder,)), workspace, bus.publish)
+        boundary = Boundary((self.folder,))
+        workspace = Workspace(self.folder, boundary, FakeBlobs(self.folder), FakeCommands(), FakeJobs())
+        gate = PolicyGate("auto-edit", boundary, RuleBook(Rules()), confined=True, cwd=self.folder)
+        executor = Executor(self._registry, gate, workspace, bus.publish)
         chat = self._provider.open(Prefix("You are claw."))
         agent = Agent(chat, Conversation(), executor, bus, (), _moment, _report)
         agent.submit(UserTurn.of("go"))

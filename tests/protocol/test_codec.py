@@ -49,7 +49,10 @@ def test_a_name_that_is_not_utf8_is_spelled_out() -> None:
     assert b"caf\\\\udce9" in encode_event(events.Notice(text=b"caf\xe9".decode("utf-8", "surrogateescape")))
 
 
-@pytest.mark.parametrize("op", [ops.UserTurn.of("go"), ops.Steer.of("left"), ops.Interrupt(), ops.Shutdown()])
+@pytest.mark.parametrize(
+    "op",
+    [ops.UserTurn.of("go"), ops.Steer.of("left"), ops.Interrupt(), ops.Answer("a1", True, "session"), ops.Shutdown()],
+)
 def test_ops_round_trip(op: ops.AnyOp) -> None:
     assert decode_op(encode_op(op)) == op
 
@@ -60,7 +63,7 @@ def test_an_op_may_have_its_content_as_a_string() -> None:
 
 @pytest.mark.parametrize("line", [b"go", b"[]", b'{"type": "fly"}', b'{"type": "steer"}'])
 def test_what_is_no_op_says_what_is(line: bytes) -> None:
-    with pytest.raises(UsageError, match="allowed types: interrupt, shutdown, steer, user_turn"):
+    with pytest.raises(UsageError, match="allowed types: answer, interrupt, shutdown, steer, user_turn"):
         decode_op(line)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ async def eventually(condition: Callable[[], bool], within_s: float = 5.0) -> bo
             return True
         await asyncio.sleep(0.01)
     return condition()
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """A folder that is not below `/tmp`: of that confined commands see another one."""
+    with tempfile.TemporaryDirectory(prefix="claw-test-", dir="/var/tmp") as folder:
+        yield Path(folder).resolve()
 
 
 Run = Callable[..., Awaitable[ShellCommand]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from claw.errors import SessionError
+from claw.redact import Redactor
 from claw.session.blobs import FileBlobs
 from claw.tooling.services import Blob, Blobs
 
@@ -86,3 +88,39 @@ def test_a_disk_that_refuses_is_a_session_error(tmp_path: Path) -> None:
         blobs.put(b"x")
     with pytest.raises(SessionError, match=r"cannot store .*none in"):
         blobs.put_file(tmp_path / "none")
+
+
+KEY = "sk-Qm4tZ8yKp2LxW7vNc3RbTd6HgJ9sFa1E"
+
+
+def test_secrets_are_taken_out_of_what_is_put(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path / "blobs", tmp_path / "tmp", Redactor(["correct horse"]))
+    around = bytes(range(256)) * 100
+    expected_data = around + b"[redacted:secret] [redacted:api-key]" + around
+    assert blobs.put(around + b"correct horse " + KEY.encode() + around) == expected(tmp_path, expected_data)
+
+
+@pytest.mark.parametrize("before", [0, 5_000_000, (1 << 20) - 7, (1 << 20) - 1])
+def test_secrets_are_taken_out_of_files_wherever_they_stand(tmp_path: Path, before: int) -> None:
+    blobs = FileBlobs(tmp_path / "blobs", tmp_path / "tmp", Redactor(["correct horse"]))
+    source = tmp_path / "spill"
+    source.write_bytes(b"." * before + b"correct horse" + b"\xff" * 2_000_000)
+    expected_data = b"." * before + b"[redacted:secret]" + b"\xff" * 2_000_000
+    for _ in range(2):
+        blob = blobs.put_file(source)
+        assert blob == expected(tmp_path, expected_data)
+        assert blobs.get(blob.sha256) == expected_data
+        assert (source.exists(), list((tmp_path / "tmp").iterdir())) == (False, [])
+        assert Path(blob.path).stat().st_mode & 0o777 == 0o600
+        source.write_bytes(b"." * before + b"correct horse" + b"\xff" * 2_000_000)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_blobs_are_private_whatever_the_umask(blobs: FileBlobs, tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        blob = blobs.put(b"x")
+    finally:
+        os.umask(before)
+    assert Path(blob.path).stat().st_mode & 0o777 == 0o600
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o700}

@@ -9,6 +9,7 @@ from hypothesis import given
 from claw.protocol import events as ev
 from claw.protocol.details import CommandRun, FileChange, FileDiffs
 from claw.protocol.messages import AssistantMessage, Image, ToolCall, UserMessage, as_content
+from claw.redact import Redactor
 from claw.session.export import to_json, to_markdown
 from tests.session.arbitrary import histories
 
@@ -141,3 +142,21 @@ def test_json_holds_every_event_and_what_they_add_up_to() -> None:
 def test_any_history_can_be_exported(history: list[ev.Event]) -> None:
     assert len(json.loads(to_json(history))["events"]) == len(history)
     assert "\x1b" not in to_markdown(history)
+
+
+KEY = "sk-Qm4tZ8yKp2LxW7vNc3RbTd6HgJ9sFa1E"
+LEAKY: list[ev.Event] = [
+    ev.UserMessageAdded(message=UserMessage(as_content(f"use {KEY}"), context="or correct horse")),
+    ev.ToolFinished(call_id="c", name="bash", content=as_content("key: correct horse")),
+    ev.UnknownEvent(seq=9, raw=f'{{"type":"dreamt","seq":9,"of":"{KEY}"}}'.encode()),
+]
+
+
+def test_exports_leave_secrets_out_unless_told_otherwise() -> None:
+    redactor = Redactor(["correct horse"])
+    for text in (to_json(LEAKY, redactor=redactor), to_markdown(LEAKY, redactor=redactor)):
+        assert (KEY in text, "correct horse" in text, "redacted:api-key" in text) == (False, False, True)
+    assert json.loads(to_json(LEAKY, redactor=redactor))["events"][2]["of"] == "[redacted:api-key]"
+    assert (KEY in to_json(LEAKY), KEY in to_markdown(LEAKY)) == (False, False)
+    assert to_json(LEAKY, raw=True).count(KEY) == 3
+    assert to_markdown(LEAKY, redactor=redactor, raw=True).count(KEY) == 2

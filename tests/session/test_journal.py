@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from claw.errors import SessionError
 from claw.protocol import events as ev
 from claw.protocol.messages import Image, Text, UserMessage, as_content
+from claw.redact import Redactor
 from claw.session.base import SessionFolder
 from claw.session.fold import fold
 from claw.session.journal import Journal, LogReader
@@ -198,6 +199,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from claw.protocol.events import Notice
+from claw.redact import Redactor
 from claw.session.base import SessionFolder
 from claw.session.journal import Journal
 journal = Journal(SessionFolder("x", Path(sys.argv[1])))
@@ -223,3 +225,22 @@ def test_an_event_costs_little(folder: SessionFolder) -> None:
     cost_s = (time.process_time() - started) / 5_000
     journal.close()
     assert cost_s < 200e-6
+
+
+def test_no_secret_is_kept(folder: SessionFolder) -> None:
+    key = "sk-Qm4tZ8yKp2LxW7vNc3RbTd6HgJ9sFa1E"
+    journal = Journal(folder, Redactor(["correct horse", 'a "b" \\c']))
+    said = [notice(f"{key} and correct horse"), finished("x" * 20_000 + "correct horse"), notice('a "b" \\c')]
+    for event in [STARTED, *said]:
+        journal(event)
+    journal.close()
+    kept = b"".join(path.read_bytes() for path in folder.path.rglob("*") if path.is_file())
+    assert not any(secret in kept for secret in (key.encode(), b"correct horse", rb"a \"b\" \\c", b'a "b" \\c'))
+    assert read(folder) == [
+        STARTED,
+        notice("[redacted:api-key] and [redacted:secret]"),
+        finished("x" * 20_000 + "[redacted:secret]"),
+        notice("[redacted:secret]"),
+    ]
+    assert isinstance(said[0], ev.Notice)
+    assert key in said[0].text  # the event itself is not changed: others still see it

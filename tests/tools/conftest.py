@@ -10,16 +10,18 @@ import msgspec
 import pytest
 
 from claw.errors import ToolError
+from claw.protocol.details import Preview
 from claw.protocol.events import Event
 from claw.protocol.messages import text_of
-from claw.tooling.base import Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.base import Access, Tool, ToolContext, ToolResult, Workspace
+from claw.tooling.boundary import Boundary
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.services import FakeCommands, FakeJobs
 
 
 def make_workspace(folder: Path, blobs: Path) -> Workspace:
     """*Shapes*: `folder` must be canonical; `blobs` lies outside it."""
-    return Workspace(folder, (folder,), FakeBlobs(blobs), FakeCommands(), FakeJobs())
+    return Workspace(folder, Boundary((folder,)), FakeBlobs(blobs), FakeCommands(), FakeJobs())
 
 
 @dataclass
@@ -33,15 +35,18 @@ class Bench:
     def cwd(self) -> Path:
         return self.workspace.cwd
 
-    @property
-    def context(self) -> ToolContext:
-        return ToolContext("call_1", self.workspace, self.events.append)
+    def context(self, access: Access) -> ToolContext:
+        return ToolContext("call_1", self.workspace, self.events.append, access)
 
     def params(self, tool: Tool[Any], **arguments: Any) -> Any:
         return msgspec.convert(arguments, tool.params)
 
     async def run(self, tool: Tool[Any], **arguments: Any) -> ToolResult:
-        return await tool.run(self.params(tool, **arguments), self.context)
+        params = self.params(tool, **arguments)
+        return await tool.run(params, self.context(tool.access(params, self.workspace)))
+
+    async def preview(self, tool: Tool[Any], **arguments: Any) -> Preview:
+        return await tool.preview(self.params(tool, **arguments), self.workspace)
 
     async def text(self, tool: Tool[Any], **arguments: Any) -> str:
         return text_of((await self.run(tool, **arguments)).content)

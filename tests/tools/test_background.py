@@ -90,7 +90,9 @@ async def test_errors(shell: ShellBench) -> None:
 def test_access_summary_and_spec(workspace: Workspace) -> None:
     start = BACKGROUND.params(action="start", command="make  serve")
     read = BACKGROUND.params(action="read", job="1")
-    assert BACKGROUND.access(start, workspace) == Access(Effect.EXECUTE, reads_all=True, command="make  serve")
+    assert BACKGROUND.access(start, workspace) == Access(
+        Effect.EXECUTE, reads_all=True, command="make  serve", cwd=workspace.cwd
+    )
     assert BACKGROUND.access(read, workspace) == Access(Effect.NONE)
     assert [BACKGROUND.summary(params) for params in (start, read)] == ["start make serve", "read 1"]
     (spec,) = ToolRegistry([BACKGROUND]).specs()

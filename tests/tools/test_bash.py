@@ -144,7 +144,7 @@ def test_time_outs_have_bounds(timeout_s: float) -> None:
 
 def test_access_summary_and_spec(workspace: Workspace) -> None:
     params = BASH.params(command="a\n  b")
-    assert BASH.access(params, workspace) == Access(Effect.EXECUTE, reads_all=True, command="a\n  b")
+    assert BASH.access(params, workspace) == Access(Effect.EXECUTE, reads_all=True, command="a\n  b", cwd=workspace.cwd)
     assert BASH.summary(params) == "a b"
     (spec,) = ToolRegistry([BASH]).specs()
     assert spec.name == "bash"

@@ -210,5 +210,6 @@ def test_the_reason_is_found_in_bounded_time() -> None:
 
 def test_access(bench: Bench) -> None:
     params = bench.params(Edit(), path="./a.py", edits=[swap("a", "b"), swap("c", "d")])
-    assert Edit().access(params, bench.workspace) == Access(Effect.WRITE, writes=frozenset({bench.cwd / "a.py"}))
+    path = frozenset({bench.cwd / "a.py"})
+    assert Edit().access(params, bench.workspace) == Access(Effect.WRITE, reads=path, writes=path)
     assert Edit().summary(params) == "./a.py (2 edits)"

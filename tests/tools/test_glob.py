@@ -81,6 +81,6 @@ async def test_odd_names(bench: Bench, rg: Path | None) -> None:
 def test_access(bench: Bench, rg: Path | None) -> None:
     params = bench.params(Glob(rg), pattern="src/*/x.py", path="p")
     assert Glob(rg).access(params, bench.workspace) == Access(
-        Effect.READ, reads=frozenset({bench.cwd / "p/src"}), reads_all=True
+        Effect.READ, reads=frozenset({bench.cwd / "p", bench.cwd / "p/src"}), reads_all=True
     )
     assert Glob(rg).summary(params) == "src/*/x.py in p"

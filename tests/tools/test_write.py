@@ -14,6 +14,8 @@ from claw.protocol.details import FileChange, FileDiffs
 from claw.protocol.events import FileChanged
 from claw.protocol.messages import as_content
 from claw.tooling.base import Access, Effect, ToolResult
+from claw.tooling.boundary import Boundary
+from claw.tooling.disk import Disk
 from claw.tools._atomic import replace_file
 from claw.tools._changes import diff_lines, file_change
 from claw.tools.read import Read
@@ -137,13 +139,14 @@ async def test_a_full_disk_leaves_the_old_file(bench: Bench) -> None:
 
 def test_a_change_at_the_last_moment_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
+    disk = Disk(Boundary((tmp_path,)), frozenset(), frozenset({path}), str)
     path.write_text("one")
     info = path.stat()
     path.write_text("two!")
     with pytest.raises(ToolError, match="was changed by someone else at this very moment"):
-        replace_file(path, b"mine", "a.txt", before=info)
+        replace_file(disk, path, b"mine", "a.txt", before=info)
     with pytest.raises(ToolError, match="was changed by someone else at this very moment"):
-        replace_file(path, b"mine", "a.txt", before=None)
+        replace_file(disk, path, b"mine", "a.txt", before=None)
     assert path.read_text() == "two!"
     assert os.listdir(tmp_path) == ["a.txt"]
 
@@ -178,10 +181,10 @@ def _applied(diff: str, old: str) -> str:
 def test_a_large_diff_is_quick_and_cut() -> None:
     old = "".join(f"{i % 7} {i}\n" for i in range(30_000)).encode()
     new = "".join(f"{i % 5} {i}\n" for i in range(30_000)).encode()
-    change = file_change("a", "modified", old, new)
+    change = file_change("a", old, new)
     assert len(change.diff) < 110_000
     assert change.diff.endswith("more lines of this diff are not shown\n")
-    assert file_change("a", "added", None, b"\0") == FileChange("a", "added")
+    assert file_change("a", None, b"\0") == FileChange("a", "added")
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -1,4 +1,4 @@
-"""The composition: the one file that knows every concrete class, and the façade that frontends talk to."""
+"""The composition: where every concrete class is known, and wired to the others."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from claw import __version__
 from claw.agent.budget import CostLimit, TimeLimit, TokenLimit, TurnLimit
+from claw.agent.censor import Censor
 from claw.agent.context import Conversation, describe_moment
-from claw.agent.costs import Cost as Cost  # for frontends, which may not reach into the agent
-from claw.agent.costs import CostMeter as CostMeter
-from claw.agent.costs import CostReport as CostReport
 from claw.agent.evidence import Evidence
 from claw.agent.executor import Executor
 from claw.agent.guards import RepeatedFailures, RunningJobs, UnfinishedReplies
 from claw.agent.loop import Agent
 from claw.agent.middleware import Middleware
 from claw.agent.outcome import Outcome
-from claw.agent.prompt import build_prefix, find_agents_files
+from claw.agent.prompt import build_prefix, find_agents_files, untrusted_instructions
 from claw.agent.queues import EventBus, Subscriber
 from claw.agent.report import RunReport
 from claw.agent.structured import Structured, load_schema
@@ -28,12 +26,12 @@ from claw.agent.verdict import Executed, PlayedToTheEnd, SaidBlocked, Verify
 from claw.code.git import find_repository, git_state
 from claw.code.worktree import GitWorkTree
 from claw.config import Settings
-from claw.errors import ClawError, UsageError
-from claw.paths import Home, find_home
-from claw.permissions.policy import MODES, ModeGate
+from claw.errors import UsageError
+from claw.paths import find_home
+from claw.permissions.policy import MODES
 from claw.protocol import events
 from claw.protocol.codec import PROTOCOL_VERSION
-from claw.protocol.messages import Content
+from claw.protocol.events import Event
 from claw.providers.base import Chat, Provider
 from claw.providers.catalog import load_catalog
 from claw.providers.dialect import Media
@@ -41,9 +39,10 @@ from claw.providers.limiter import Limiter
 from claw.providers.openai_chat import OpenAIChat
 from claw.providers.retry import Retry
 from claw.providers.uploads import FileUploads
+from claw.runtime.policy import Prepared, prepare
+from claw.runtime.safety import Safety, make_redactor
+from claw.runtime.session import Runtime
 from claw.sandbox.jobs import BackgroundJobs
-from claw.sandbox.plain import Plain
-from claw.sandbox.process import ShellCommands
 from claw.session.base import SessionFolder, SessionState
 from claw.session.blobs import FileBlobs
 from claw.session.fold import Fold
@@ -51,89 +50,54 @@ from claw.session.journal import Journal, LogReader
 from claw.session.store import SessionStore
 from claw.tooling.base import Workspace
 from claw.tooling.registry import ToolRegistry
-from claw.tooling.services import HostMedia, Job
+from claw.tooling.services import Commands, HostMedia, Job
 from claw.tools import all_tools
 
 if TYPE_CHECKING:
     from claw.providers.replay import ReplayProvider
 
 
-class Runtime:
-    """One session at work: ops in through `submit`, events out to the subscribers.
+def open_runtime(
+    settings: Settings | Prepared,
+    environ: Mapping[str, str],
+    subscribers: Sequence[Subscriber],
+    *,
+    answerable: bool = False,
+) -> Runtime:
+    """Wire a new session, or one that goes on. `answerable`: somebody answers `ApprovalAsked` by an op.
 
-    *Order*: `open`, then `submit` at any time, `serve` until it returns, `close`.
+    *Errors*: ClawError for whatever keeps the run from beginning: no key, unknown host, no such session, no
+    sandbox.
     """
-
-    def __init__(
-        self,
-        agent: Agent,
-        bus: EventBus,
-        provider: Provider,
-        commands: ShellCommands,
-        jobs: BackgroundJobs,
-        save: Callable[[], None],
-        recorded_prompt: str | None,
-        media: HostMedia,
-    ) -> None:
-        self._agent = agent
-        self._bus = bus
-        self._provider = provider
-        self._commands = commands
-        self._jobs = jobs
-        self._save = save
-        self._media = media
-        self.sandbox = commands.confinement
-        self.recorded_prompt = recorded_prompt
-        self.submit = agent.submit
-        self.end_of_input = agent.end_of_input
-        self.serve = agent.serve
-
-    @classmethod
-    def open(cls, settings: Settings, environ: Mapping[str, str], subscribers: Sequence[Subscriber]) -> Runtime:
-        """Wire a new session, or one that goes on.
-
-        *Errors*: ClawError for whatever keeps the run from beginning: no key, unknown host, no such session.
-        """
-        return _Composition(settings, environ, find_home(environ)).build(subscribers)
-
-    async def attach(self, given: Sequence[Path], mentioned: Sequence[Path]) -> Content:
-        """Pictures and videos as parts of a user message. What is only `mentioned` may be something else.
-
-        *Errors*: UsageError for what is given and cannot be shown to the model; ProviderError.
-        """
-        from claw.media.attach import attach  # most runs show nothing
-
-        return await attach(given, mentioned, self._media)
-
-    def refuse(self, error: ClawError) -> None:
-        """An op could not be read; say so and go on."""
-        self._bus.publish(events.Notice(text=str(error)))
-
-    async def close(self) -> None:
-        """Stop what still runs, close the log, let go of the host."""
-        await self._jobs.close()
-        await self._commands.close()
-        await self._provider.close()
-        self._bus.publish(events.SessionEnded())
-        self._save()
+    prepared = settings if isinstance(settings, Prepared) else prepare(settings, environ, find_home(environ))
+    try:
+        return _Composition(prepared, environ).build(subscribers, answerable=answerable)
+    except BaseException:
+        prepared.cancel()
+        raise
 
 
 class _Composition:
     """Builds the parts in the order of what needs what."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], home: Home) -> None:
+    def __init__(self, prepared: Prepared, environ: Mapping[str, str]) -> None:
+        self._prepared = prepared
+        self._settings = settings = prepared.settings
+        self._environ = environ
+        self._home = prepared.home
         if settings.mode not in MODES:
             raise UsageError(f"mode {settings.mode!r}: allowed are {', '.join(MODES)}")
-        self._settings = settings
-        self._environ = environ
-        self._home = home
         self._replay: ReplayProvider | None = None
         self._media = HostMedia("replay", Media(images=("png", "jpeg", "webp", "gif")))
+        self._key = ""
+        self._key_variables: list[str] = []
         self._provider = self._open_provider()
         if settings.limits.max_cost_usd is not None and not self._provider.price_known:
             raise UsageError(f"--max-cost cannot be kept: the price of {self._provider.model} is not known")
-        self._store = SessionStore(home)
+        self._redactor = make_redactor(environ, self._home.config, self._key)
+        self._store = SessionStore(self._home)
         self._folder, self._past = self._session()
+        self._begun: dict[str, Any] | None = None
 
     def _open_provider(self) -> Provider:
         """The host, a recording of one, or a host with a recorder before it."""
@@ -154,8 +118,11 @@ class _Composition:
 
     def _open_host(self) -> Provider:
         settings, environ = self._settings, self._environ
-        endpoint = load_catalog(settings.hosts, settings.models).resolve(settings.host, settings.model, environ)
+        catalog = load_catalog(settings.hosts, settings.models)
+        self._key_variables = [variable for host in catalog.hosts.values() for variable in host.key_variables]
+        endpoint = catalog.resolve(settings.host, settings.model, environ, self._home.config)
         self._media = HostMedia(endpoint.host, endpoint.dialect.media, FileUploads(endpoint))
+        self._key = endpoint.key.reveal() if endpoint.key else ""
         return OpenAIChat(endpoint, thinking=settings.thinking, retry=_retry(environ), limiter=Limiter())
 
     def _session(self) -> tuple[SessionFolder, SessionState | None]:
@@ -171,11 +138,10 @@ class _Composition:
         self._damage = log.damage
         return folder, self._fold.state()
 
-    def build(self, subscribers: Sequence[Subscriber]) -> Runtime:
-        settings, past = self._settings, self._past
-        roots = (settings.cwd, *settings.add_dirs)
-        bus = EventBus(self._folder.id, next_seq=past.next_seq if past else 0)
-        journal = Journal(self._folder)
+    def build(self, subscribers: Sequence[Subscriber], *, answerable: bool) -> Runtime:
+        settings, past, redactor = self._settings, self._past, self._redactor
+        bus = EventBus(self._folder.id, next_seq=past.next_seq if past else 0, censor=Censor(redactor))
+        journal = Journal(self._folder, redactor)
         bus.subscribe(journal)
         tally = self._fold.tally if past else Fold().tally
         bus.subscribe(tally)
@@ -186,26 +152,31 @@ class _Composition:
         schema = settings.output_schema
         structured = Structured(load_schema(str(schema)) if isinstance(schema, Path) else schema) if schema else None
 
-        # A replayed model edits within the second in which its tests ran, and Python tells bytecode that is out
-        # of date by second and size alone.
-        environ = {**self._environ, "PYTHONDONTWRITEBYTECODE": "1"} if self._replay else self._environ
-        commands = ShellCommands(environ, self._folder.tmp, Plain())
+        safety = self._safety(bus, answerable=answerable)
+        bus.subscribe(safety.note_change)
         jobs = BackgroundJobs(lambda job: _report_job(agent, bus, job))
         workspace = Workspace(
-            *(settings.cwd, roots, FileBlobs(self._folder.blobs, self._folder.tmp), commands, jobs), media=self._media
+            settings.cwd,
+            safety.boundary,
+            FileBlobs(self._folder.blobs, self._folder.tmp, redactor),
+            safety.commands,
+            jobs,
+            media=self._media,
+            web=safety.web,
+            private_tmp=safety.private_tmp,
         )
         registry = ToolRegistry(all_tools())
-        work_tree = GitWorkTree(settings.cwd)
+        work_tree = GitWorkTree(settings.cwd, follow_pointers=settings.trust)
         report = RunReport(evidence, work_tree, structured, settings.cwd)
         bus.subscribe(report.note)
         agent = Agent(
-            self._chat(bus, registry, roots, commands.confinement, structured.schema if structured else None),
+            self._chat(bus, registry, safety, structured.schema if structured else None),
             Conversation(past.messages if past else ()),
-            Executor(registry, ModeGate(settings.mode, roots), workspace, bus.publish),
+            Executor(registry, safety.gate, workspace, bus.publish, approver=safety.approver, redact=redactor),
             bus,
             self._middleware(
                 bus,
-                commands,
+                safety.commands,
                 jobs,
                 evidence,
                 work_tree,
@@ -216,6 +187,8 @@ class _Composition:
             lambda: _moment(workspace, structured.request if structured and not self._provider.holds_to_schema else ""),
             report,
             n_runs=past.info.n_runs if past else 0,
+            answer=safety.broker.answer,
+            redact=redactor,
         )
         if past:
             workspace.todo = past.todo
@@ -225,41 +198,80 @@ class _Composition:
             self._store.update(self._folder, tally.info())
 
         prompt = self._replay.prompt if self._replay else None
-        return Runtime(agent, bus, self._provider, commands, jobs, save, prompt, self._media)
+        return Runtime(agent, bus, self._provider, safety, jobs, save, prompt, self._media)
 
-    def _chat(self, bus: EventBus, registry: ToolRegistry, roots: tuple[Path, ...], sandbox: str, schema: Any) -> Chat:
-        """The conversation with the host; its prefix is the recorded one where the session goes on."""
+    def _safety(self, bus: EventBus, *, answerable: bool) -> Safety:
+        # A replayed model edits within the second in which its tests ran, and Python tells bytecode that is out
+        # of date by second and size alone.
+        added = {"PYTHONDONTWRITEBYTECODE": "1"} if self._replay else {}
+        late: list[Event] = []  # the first event of a log is `SessionStarted`
+
+        def publish(event: Event) -> None:
+            (late.append if self._begun is None else bus.publish)(event)
+
+        safety = Safety(
+            self._prepared,
+            self._environ,
+            self._folder,
+            publish,
+            answerable=answerable,
+            added=added,
+            withheld=self._key_variables,
+        )
+        self._begin_log(bus, safety)
+        for event in (*self._prepared.notices, *late):
+            bus.publish(event)
+        return safety
+
+    def _begin_log(self, bus: EventBus, safety: Safety) -> None:
         settings, past = self._settings, self._past
-        place: dict[str, Any] = {
+        self._begun = {
             "claw": __version__,
             "cwd": str(settings.cwd),
-            "roots": tuple(map(str, roots)),
+            "roots": tuple(map(str, safety.boundary.roots)),
             "host": self._provider.host,
             "model": self._provider.model,
             "mode": settings.mode,
-            "sandbox": sandbox,
+            "sandbox": safety.confinement.name,
         }
         if past:
-            bus.publish(events.SessionResumed(**place))
+            bus.publish(events.SessionResumed(**self._begun))
             if self._damage:
                 bus.publish(events.Notice(text=self._damage))
         else:
-            bus.publish(events.SessionStarted(protocol=PROTOCOL_VERSION, **place))
+            bus.publish(events.SessionStarted(protocol=PROTOCOL_VERSION, **self._begun))
+
+    def _chat(self, bus: EventBus, registry: ToolRegistry, safety: Safety, schema: Any) -> Chat:
+        """The conversation with the host; its prefix is the recorded one where the session goes on."""
+        settings, past = self._settings, self._past
         if past and past.prefix and past.info.cwd == str(settings.cwd):
             return self._provider.open(past.prefix, session=self._folder.id, schema=schema)
-        top = find_repository(settings.cwd)
+        top = find_repository(settings.cwd, follow_pointers=settings.trust)
         if not top:
             bus.publish(events.Notice(text="not a git repository: git features are off", level="info"))
+        trusts = self._trusts()
+        if left_out := untrusted_instructions(settings.cwd, top, trusts):
+            names = ", ".join(map(str, left_out))
+            bus.publish(events.Notice(text=f"not trusted, and not read: {names}; look at it, then say --trust"))
         prefix = build_prefix(
-            settings.cwd, roots, registry.specs(), find_agents_files(settings.cwd, top, self._home.config)
+            settings.cwd,
+            safety.boundary.roots,
+            registry.specs(),
+            find_agents_files(settings.cwd, top, self._home.config, trusts),
+            safety.note(),
         )
+        prefix = self._redactor.value(prefix)
         bus.publish(events.PrefixSet(prefix=prefix))
         return self._provider.open(prefix, session=self._folder.id, schema=schema)
+
+    def _trusts(self) -> Callable[[Path], bool]:
+        """`--trust` speaks for the working folder, and for what the repository that it lies in says above it."""
+        return lambda folder: self._settings.trust
 
     def _middleware(
         self,
         bus: EventBus,
-        commands: ShellCommands,
+        commands: Commands,
         jobs: BackgroundJobs,
         evidence: Evidence,
         work_tree: GitWorkTree,
@@ -315,6 +327,6 @@ def _report_job(agent: Agent, bus: EventBus, job: Job) -> None:
 
 async def _moment(workspace: Workspace, request: str) -> str:
     """What rides on the newest user message: today, the state of git, the plan."""
-    state = await git_state(workspace.cwd)
+    state = await git_state(workspace.cwd, follow_pointers=bool(workspace.boundary.git_folders))
     moment = describe_moment(f"{datetime.date.today():%Y-%m-%d (%A)}", str(state or ""), workspace.todo)
     return f"{moment}\n{request}" if request else moment
