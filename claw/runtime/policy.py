@@ -66,14 +66,16 @@ def make_policy(settings: Settings, environ: Mapping[str, str], home: Home) -> P
 
     # A cache of its own for each workspace: what one repository's build leaves must not reach another's.
     cache = make_private_folder(home.cache / "commands" / hashlib.sha256(workspace).hexdigest()[:16])
+    proxy = _proxy_folder(tmp.resolve()) if settings.network == "hosts" else None
+    roots = (settings.cwd, *settings.add_dirs)
     return Policy(
-        writable=() if settings.mode == "read-only" else (settings.cwd, *settings.add_dirs),
-        visible=(settings.cwd, *settings.add_dirs),
+        writable=() if settings.mode == "read-only" else roots,
+        visible=(*roots, *([proxy] if proxy else [])),
         tmp=tmp.resolve(),
         cache=cache.resolve(),
         hidden=hidden_places(settings, environ, home),
         network=settings.network,
-        proxy_socket=_proxy_folder(tmp.resolve()) / "socket" if settings.network == "hosts" else None,
+        proxy_socket=proxy / "socket" if proxy else None,
         unix_sockets=settings.confine.unix_sockets,
         limits=settings.confine.limits,
     )

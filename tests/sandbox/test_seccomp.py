@@ -92,6 +92,28 @@ def test_calls(machine: str) -> None:
         assert verdict(program, number, architecture=architecture) == refused(errno.EPERM)
 
 
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_other_processes_are_named_only_where_all_are_the_commands_own(machine: str) -> None:
+    architecture, column = ARCHITECTURES[machine], 0 if machine == "x86_64" else 1
+    asks = {
+        "prlimit64": ((0, 7), (4711, 7)),
+        "sched_setscheduler": ((0, 1), (4711, 1)),
+        "sched_setparam": ((0,), (4711,)),
+        "sched_setattr": ((0,), (4711,)),
+        "setpriority": ((0, 0, 5), (0, 4711, 5), (1, 0, 5), (2, 0, 5)),
+        "ioprio_set": ((1, 0), (1, 4711), (2, 0), (3, 0)),
+    }
+    assert asks.keys() == seccomp.OF_PROCESSES.keys()
+    for own_pids in (False, True):
+        program = seccomp.program(unix_sockets=False, internet=True, own_pids=own_pids, machine=machine)
+        for name, (own, *others) in asks.items():
+            number = seccomp.OF_PROCESSES[name][column]
+            assert verdict(program, number, *own, architecture=architecture) == ALLOW
+            for other in others:
+                wanted = ALLOW if own_pids else refused(errno.EPERM)
+                assert verdict(program, number, *other, architecture=architecture) == wanted
+
+
 def test_another_architecture_is_no_way_round() -> None:
     program = seccomp.program(unix_sockets=True, internet=True, machine="x86_64")
     assert verdict(program, 0, architecture=0x40000003) == KILL  # 32-bit x86 has other numbers

@@ -46,14 +46,19 @@ REFUSED = {
 ABSENT = {"clone3": (435, 435), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
            "io_uring_register": (427, 427)}  # fmt: skip
 JUDGED = {"socket": (41, 198), "socketpair": (53, 199), "clone": (56, 220), "unshare": (272, 97), "ioctl": (16, 29)}
+# Name a process by its number: its own is 0. Landlock does not keep them from those of others.
+OF_PROCESSES = {"prlimit64": (302, 261), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
+                "sched_setattr": (314, 274), "setpriority": (141, 140), "ioprio_set": (251, 30)}  # fmt: skip
+_ONE_PROCESS = {"setpriority": 0, "ioprio_set": 1}  # of their first argument; the others have none such
 
 Instruction = tuple[int, int, int, int]
 
 
-def program(*, unix_sockets: bool, internet: bool, machine: str | None = None) -> bytes:
+def program(*, unix_sockets: bool, internet: bool, own_pids: bool = True, machine: str | None = None) -> bytes:
     """The filter, as `bwrap --seccomp` and the kernel take it. *Errors*: OSError for an unknown `machine`.
 
-    `internet`: IPv4 and IPv6 sockets may be made; where they lead is for others to govern.
+    `internet`: IPv4 and IPv6 sockets may be made; where they lead is for others to govern. `own_pids`: the
+    command is alone in its pid namespace.
     """
     machine = machine or os.uname().machine
     if machine not in _ARCHITECTURES:
@@ -74,6 +79,10 @@ def program(*, unix_sockets: bool, internet: bool, machine: str | None = None) -
         "ioctl": [_load_argument(1), *_any_of([_TIOCSTI, _TIOCLINUX], _errno(EPERM)), _return(_ALLOW)],
     }.items():
         code += [(_JEQ, 0, len(block), judged[name]), *block]
+    if not own_pids:
+        for name, numbers in OF_PROCESSES.items():
+            block = _own_process(_ONE_PROCESS.get(name))
+            code += [(_JEQ, 0, len(block), numbers[column]), *block]
     code.append(_return(_ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
@@ -85,6 +94,14 @@ def _socket(unix_sockets: bool, internet: bool) -> list[Instruction]:
         route = [_load_argument(2), (_JEQ, 0, 1, _NETLINK_ROUTE), _return(_ALLOW), _errno(EACCES)]
         code += [(_JEQ, 0, len(route), AF_NETLINK), *route]
     return [*code, _errno(EAFNOSUPPORT)]
+
+
+def _own_process(kind: int | None) -> list[Instruction]:
+    """Allowed if it is about the caller. `kind`: of the first argument, where the second has the number."""
+    if kind is None:
+        return [_load_argument(0), (_JEQ, 0, 1, 0), _return(_ALLOW), _errno(EPERM)]
+    own = [_load_argument(1), (_JEQ, 0, 1, 0), _return(_ALLOW), _errno(EPERM)]
+    return [_load_argument(0), (_JEQ, 1, 0, kind), _errno(EPERM), *own]
 
 
 def _any_of(values: list[int | None], then: Instruction) -> list[Instruction]:

@@ -73,7 +73,7 @@ class Walls:
         folders = [*self.writable, self.tmp, as_bytes(cache)]
         # Under Landlock a port can be allowed or refused, not an address: so there is no loopback.
         closed = not self.open_network and not self.namespaces
-        code = seccomp.program(unix_sockets=unix_sockets, internet=not closed)
+        code = seccomp.program(unix_sockets=unix_sockets, internet=not closed, own_pids=self.namespaces)
         self._filter = ctypes.create_string_buffer(code, len(code))
         head = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(self._filter))
         self._program = ctypes.create_string_buffer(head, len(head))
