@@ -5,7 +5,9 @@
 A loopback server answers at once with one `echo` call a turn, so what is left between the last byte of
 reply k and the first byte of request k + 1 is claw's own time plus the shell's. The shell alone is
 measured in the same run and subtracted; starts are measured in turn with what they are compared to,
-since a shared machine drifts. Each figure stands beside its budget; the exit code is 1 if one is missed.
+since a shared machine drifts. `sandboxed_over_bare` compares turns with commands confined and with
+`--sandbox off`, measured in turn. Each figure stands beside its budget; the exit code is 1 if one is
+missed.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ BUDGETS = {
     "peak_memory_mb": 90.0,
     "start_over_imports": 2.5,
     "version_over_pass": 4.0,
+    "sandboxed_over_bare": 1.3,
 }
 
 
@@ -55,11 +58,11 @@ def exec_environment(home: str) -> dict[str, str]:
     return {**os.environ, "CLAW_HOME": home, "CLAW_API_KEY": "benchmark"}
 
 
-def measure_turns(n_turns: int) -> dict[str, float]:
+def measure_turns(n_turns: int, *flags: str) -> dict[str, float]:
     """One run of `n_turns` turns."""
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as cwd:
         with AnsweringServer(echo_then_done(n_turns)) as server:
-            command = [*CLAW, "exec", "--host", server.url, "--cwd", cwd, "go"]
+            command = [*CLAW, "exec", "--host", server.url, "--cwd", cwd, *flags, "go"]
             process = subprocess.Popen(
                 command,
                 env=exec_environment(home),
@@ -130,9 +133,13 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=15)
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
-    runs = [measure_turns(options.turns) for _ in range(options.runs)]
+    runs, bare_ms = [], []
+    for _ in range(options.runs):
+        runs.append(measure_turns(options.turns))
+        bare_ms.append(measure_turns(options.turns, "--sandbox", "off")["turn_ms"])
     turns = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
     figures = {**measure_starts(options.starts), **turns}
+    figures["sandboxed_over_bare"] = turns["turn_ms"] / statistics.median(bare_ms)
     missed = [name for name, budget in BUDGETS.items() if figures[name] > budget]
     print(json.dumps({"figures": figures, "budgets": BUDGETS, "missed": missed}))
     if not options.json:

@@ -42,7 +42,7 @@ _NO_LOOPBACK = "with the network off there is no loopback either: tests that sta
 _NO_HOSTS = "an allow-list of hosts cannot be kept: the network is off instead"
 _ONCE_GAPS = (
     "each command costs 10 to 30 ms: the helper that would make it cheap does not run here",
-    "of the limits, memory and processes are those of a single process or of the user",
+    "memory is limited for single processes only, and the number of processes not at all",
 )
 _ALWAYS = "what a command writes into the workspace besides protected names is not judged: look at the changes"
 
