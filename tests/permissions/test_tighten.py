@@ -15,7 +15,7 @@ from claw.config import SANDBOX_USES, CommandLimits, Limits, Rules, SandboxConfi
 from claw.permissions.policy import MODES
 from claw.permissions.tighten import tighten
 
-CWD = Path("/work/app")
+CWD = Path("/srv/app")
 PLAIN = Settings(cwd=CWD)
 OPEN = Settings(
     cwd=CWD,
@@ -63,7 +63,7 @@ def test_all_that_tightens_is_obeyed() -> None:
                 use="required",
                 network="off",
                 env=("A",),
-                hide=("~/keys", "/work/app/secrets", "/work/app/b"),
+                hide=("~/keys", "/srv/app/secrets", "/srv/app/b"),
                 limits=CommandLimits(processes=9),
             ),
             limits=Limits(max_turns=5, max_cost_usd=2.0, max_tokens=7, max_time_s=1.5),
