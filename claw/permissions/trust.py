@@ -12,12 +12,9 @@ differs from what was once approved for that path.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
-import stat
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -25,7 +22,8 @@ from msgspec import Struct
 
 from claw.config import Settings
 from claw.errors import UsageError
-from claw.paths import Home, make_private_folder
+from claw.paths import Home
+from claw.permissions.private_toml import PrivateToml, table
 from claw.permissions.project import CONFIG_FILE, Project, present_in, read_project
 from claw.permissions.tighten import tighten
 from claw.printable import one_line
@@ -53,21 +51,11 @@ class TrustStore:
 
     def __init__(self, home: Home) -> None:
         self.file = home.config / "trust.toml"
+        self._toml = PrivateToml(self.file, _File, _HEAD)
 
     def records(self) -> tuple[TrustedFolder, ...]:
         """*Errors*: UsageError for a file that cannot be read, or that others can write."""
-        try:
-            with open(self.file, "rb") as file:
-                info = os.fstat(file.fileno())
-                if info.st_uid not in (os.geteuid(), 0) or info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                    raise UsageError(f"{self.file} can be written by others. Check it, then: chmod 600 {self.file}")
-                return msgspec.toml.decode(file.read(), type=_File).folder
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise UsageError(f"cannot read {self.file}: {error.strerror}") from None
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise UsageError(f"{self.file}: {error}") from None
+        return self._toml.read().folder
 
     def trusts(self, folder: Path) -> bool:
         """Whether the user trusts exactly this folder, and it is still the same one."""
@@ -95,66 +83,27 @@ class TrustStore:
         info = os.stat(folder)
         today = datetime.date.today().isoformat()
         record = TrustedFolder(str(folder), info.st_dev, info.st_ino, project.digest, today)
-        with self._changing():
-            self._write((*(each for each in self.records() if each.path != record.path), record))
+        with self._toml.changing():
+            self._toml.write(_as_toml((*(each for each in self.records() if each.path != record.path), record)))
         return record
 
     def revoke(self, folder: Path) -> bool:
         """Whether there was trust to take back. The folder itself may be gone."""
         path = str(folder.resolve())
-        with self._changing():
+        with self._toml.changing():
             records = self.records()
             kept = tuple(record for record in records if record.path != path)
             if len(kept) != len(records):
-                self._write(kept)
+                self._toml.write(_as_toml(kept))
         return len(kept) != len(records)
-
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """One writer at a time. *Errors*: UsageError."""
-        import fcntl
-
-        try:
-            make_private_folder(self.file.parent)
-            lock = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(lock)
-        except OSError as error:
-            raise UsageError(f"cannot write {self.file}: {error.strerror}") from None
-
-    def _write(self, records: Iterable[TrustedFolder]) -> None:
-        text = _HEAD + "".join(map(_as_toml, records))
-        descriptor, name = tempfile.mkstemp(dir=self.file.parent, prefix=".trust-")  # 0600
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(name, self.file)
-        except BaseException:
-            os.unlink(name)
-            raise
 
 
 def _shown(folder: Path) -> str:
     return one_line(str(folder), 300)
 
 
-def _as_toml(record: TrustedFolder) -> str:
-    lines = [f"{name} = {_quoted(value) if isinstance(value, str) else value}"
-             for name, value in msgspec.structs.asdict(record).items()]  # fmt: skip
-    return "\n".join(["\n[[folder]]", *lines, ""])
-
-
-def _quoted(text: str) -> str:
-    """*Source*: TOML 1.0, basic strings. *Errors*: UsageError for a path that is no text."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError(f"{text!r} cannot be trusted: the path is no UTF-8")
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
+def _as_toml(records: Iterable[TrustedFolder]) -> str:
+    return "".join(table("folder", msgspec.structs.asdict(record)) for record in records)
 
 
 def hear_project(settings: Settings, store: TrustStore) -> tuple[Settings, list[Notice]]:
