@@ -27,6 +27,7 @@ class AnsweringServer:
 
     answer: Answer
     exchanges: list[Exchange] = field(default_factory=list)
+    last_body: bytes = b""
 
     def __enter__(self) -> AnsweringServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -71,6 +72,7 @@ class AnsweringServer:
                     body += connection.recv(1 << 20)
                 exchange = Exchange(first_byte, length)
                 self.exchanges.append(exchange)
+                self.last_body = bytes(body[:length])
                 connection.sendall(_response(self.answer(len(self.exchanges) - 1)))
                 exchange.last_byte = time.perf_counter()
                 data = bytes(body[length:])

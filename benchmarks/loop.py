@@ -74,6 +74,8 @@ def measure_turns(n_turns: int, *flags: str) -> dict[str, float]:
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode or len(server.exchanges) != n_turns + 1:
                 raise SystemExit(f"claw ended with {process.returncode} after {len(server.exchanges)} requests")
+            if server.last_body.count(b"step-") != 2 * n_turns:  # in the call, and in what it printed
+                raise SystemExit(f"not every command ran: {server.last_body[-500:]!r}")
             done = server.exchanges
         gaps_ms = [(b.first_byte - a.last_byte) * 1000 for a, b in itertools.pairwise(done)]
         shell_ms = statistics.median(time_ms(["bash", "-c", f"echo step-{k}"]) for k in range(200))

@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from claw.protocol.events import ProtectedRestored
 from claw.sandbox.base import Policy
 from claw.sandbox.new_repository import disarm
 from claw.sandbox.originals import Originals
+from claw.sandbox.places import Places, mode_of
 from claw.tooling.boundary import PROTECTED_FILES, PROTECTED_FOLDERS, PROTECTED_IN_GIT
 
 _NAMES = tuple(sorted(PROTECTED_FOLDERS | PROTECTED_FILES))
@@ -89,16 +90,15 @@ class Guard:
     `contents`: the back-end cannot keep commands from changing what is protected and exists, so that is
     remembered and put back too. `outside` are then files whose mode and owner a command could change.
 
-    *Cost*: about 40 `lstat` for each root, and as many as there are protected files if `contents`.
+    *Cost*: two listings for each root, and an `lstat` for each protected file if `contents`.
     """
 
     def __init__(
         self, policy: Policy, quarantine: Path, on_restored: OnRestored, *, contents: bool, home: Path | None = None
     ) -> None:
         self._roots = policy.writable
-        # Made once: a Path that is used again knows its text.
-        self._named = [(root / ".claw", root / ".git", [root / name for name in _NAMES]) for root in policy.writable]
-        self._in_git = {root / ".git": [root / ".git" / name for name in PROTECTED_IN_GIT] for root in policy.writable}
+        self._in_roots = {root: Places(root, _NAMES) for root in policy.writable}
+        self._in_git = {root / ".git": Places(root / ".git", PROTECTED_IN_GIT) for root in policy.writable}
         self._hidden = tuple(place for place in policy.hidden if any(map(place.is_relative_to, policy.writable)))
         self._quarantine = Quarantine(quarantine)
         self._on_restored = on_restored
@@ -108,17 +108,17 @@ class Guard:
 
     def begin(self, command: str) -> Watch:
         """Look at what is there; what the command gets mounted is in the watch's `mounts`."""
-        for claw, _, _ in self._named:
-            if _mode(claw) is None:
-                self._reserve(claw)
         watch = Watch(command)
         read_only: list[Path] = []
         self_bind: list[Path] = []
-        watch.absent |= {place for place in self._hidden if _mode(place) is None}
-        for path in self._places():
-            if (mode := _mode(path)) is None:
-                watch.absent.add(path)
-            elif stat.S_ISLNK(mode):
+        watch.absent = {place for place in self._hidden if mode_of(place) is None}
+        modes = self._modes(watch.absent)
+        for root in self._roots:
+            if (claw := root / ".claw") not in modes and self._reserve(claw):
+                modes[claw] = stat.S_IFDIR
+                watch.absent.discard(claw)
+        for path, mode in modes.items():
+            if stat.S_ISLNK(mode):
                 watch.links[path] = os.readlink(path)
                 target = Path(os.path.realpath(path))
                 if os.path.exists(target) and any(map(target.is_relative_to, self._roots)):
@@ -133,17 +133,30 @@ class Guard:
         self._watches.add(watch)
         return watch
 
-    def _places(self) -> Iterator[Path]:
-        for _, git, paths in self._named:
-            yield from paths
-            if (mode := _mode(git)) is not None and stat.S_ISDIR(mode):
-                yield from self._in_git[git]
+    def _modes(self, absent: set[Path] | None = None) -> dict[Path, int]:
+        """Of all that is protected and there; the others are added to `absent`."""
+        modes: dict[Path, int] = {}
+        looked_at: list[Places] = []
+        for root, places in self._in_roots.items():
+            modes |= places.modes()
+            looked_at.append(places)
+            git = root / ".git"
+            if stat.S_ISDIR(modes.get(git, 0)):
+                modes |= self._in_git[git].modes()
+                looked_at.append(self._in_git[git])
+        if absent is not None:
+            for places in looked_at:
+                absent.update(path for path in places.paths() if path not in modes)
+        return modes
 
-    def _reserve(self, folder: Path) -> None:
+    def _reserve(self, folder: Path) -> bool:
         """`.claw` steers claw itself: an empty one holds the place, so that it can be mounted read-only."""
-        with contextlib.suppress(OSError):
+        try:
             folder.mkdir()
-            self._made.append(folder)
+        except OSError:
+            return False
+        self._made.append(folder)
+        return True
 
     def accept(self, path: Path) -> None:
         """claw itself has written `path`, with leave: it is not what a command left."""
@@ -160,8 +173,11 @@ class Guard:
         self._watches.discard(watch)
         restored: list[Path] = []
         kept: list[str] = []
-        for path in sorted(path for path in watch.absent if _mode(path) is not None):
-            if (mode := _mode(path)) is None or _is_empty_folder(path, mode):
+        now = self._modes()
+        came = [path for path in watch.absent if path in now]
+        came += [place for place in self._hidden if place in watch.absent and mode_of(place) is not None]
+        for path in sorted(set(came)):
+            if (mode := mode_of(path)) is None or _is_empty_folder(path, mode):
                 continue
             if path.name == ".git" and stat.S_ISDIR(mode):
                 for taken, where in disarm(path, self._quarantine.take):
@@ -191,13 +207,6 @@ class Guard:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         self._made.clear()
-
-
-def _mode(path: Path) -> int | None:
-    try:
-        return os.lstat(path).st_mode
-    except OSError:
-        return None
 
 
 def _is_empty_folder(path: Path, mode: int) -> bool:

@@ -5,7 +5,6 @@ Nothing here needs a running loop: the spawner is started while the rest of claw
 
 from __future__ import annotations
 
-import array
 import contextlib
 import marshal
 import os
@@ -21,6 +20,7 @@ from typing import Any
 
 _LENGTH = struct.Struct("<I")
 _READ_BYTES = 64 * 1024
+_RIGHTS_BYTES = socket.CMSG_SPACE(64 * 4)
 _ITS_SOCKET = 3
 _STDERR_CHARS = 500
 
@@ -55,47 +55,48 @@ class Wire:
             far.close()
         near.setblocking(False)
         self.socket = near
-        self._unsent: deque[tuple[memoryview, int | None]] = deque()
+        self._unsent: deque[memoryview] = deque()
         self._received = bytearray()
+        self._descriptors: deque[int] = deque()
 
-    def send(self, message: Any, descriptor: int | None = None) -> bool:
-        """Whether all of it is gone; if not, `flush` goes on. A `descriptor` is closed once it is sent."""
-        data = marshal.dumps(message, 4)
-        self._unsent.append((memoryview(_LENGTH.pack(len(data)) + data), descriptor))
+    def send(self, message: Any) -> bool:
+        """Whether all of it is gone; if not, `flush` goes on."""
+        self._unsent.append(memoryview(framed(message)))
         return self.flush()
 
     def flush(self) -> bool:
         """*Errors*: SpawnerGone."""
         while self._unsent:
-            data, descriptor = self._unsent[0]
-            rights = [] if descriptor is None else [_rights(descriptor)]
             try:
-                n_sent = self.socket.sendmsg([data], rights)
+                n_sent = self.socket.send(self._unsent[0])
             except BlockingIOError:
                 return False
             except OSError as error:
                 raise SpawnerGone from error
-            if descriptor is not None:
-                os.close(descriptor)
-            if n_sent == len(data):
+            self._unsent[0] = self._unsent[0][n_sent:]
+            if not self._unsent[0]:
                 self._unsent.popleft()
-            else:
-                self._unsent[0] = (data[n_sent:], None)
         return True
 
     def receive(self) -> Iterator[tuple[Any, ...]]:
         """The messages that are there. *Errors*: SpawnerGone, after the last of them."""
         while True:
+            yield from self._whole_messages()
             try:
-                data = self.socket.recv(_READ_BYTES)
+                data, rights, _, _ = self.socket.recvmsg(_READ_BYTES, _RIGHTS_BYTES, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 return
             except OSError as error:
                 raise SpawnerGone from error
+            for _, _, content in rights:
+                self._descriptors.extend(memoryview(content).cast("i"))
             self._received += data
-            yield from self._whole_messages()
             if not data:
                 raise SpawnerGone
+
+    def take_descriptor(self) -> int:
+        """The one that came with the message that was yielded last; the caller closes it."""
+        return self._descriptors.popleft()
 
     def _whole_messages(self) -> Iterator[tuple[Any, ...]]:
         while len(self._received) >= _LENGTH.size:
@@ -168,9 +169,9 @@ class Wire:
 
     def close(self) -> None:
         """After `cut`: let go of what is held here."""
-        for _, descriptor in self._unsent:
-            if descriptor is not None:
-                os.close(descriptor)
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors.clear()
         self._unsent.clear()
         self.socket.close()
         if self._stderr >= 0:
@@ -178,8 +179,9 @@ class Wire:
             self._stderr = -1
 
 
-def _rights(descriptor: int) -> tuple[int, int, array.array[int]]:
-    return (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
+def framed(message: Any) -> bytes:
+    data = marshal.dumps(message, 4)
+    return _LENGTH.pack(len(data)) + data
 
 
 def can_spawn() -> bool:

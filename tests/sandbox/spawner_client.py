@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import importlib.util
 import marshal
 import os
@@ -78,6 +77,14 @@ class Place:
         shutil.rmtree(self.top, ignore_errors=True)
 
 
+def send(to: socket.socket, message: Any, descriptors: Sequence[int] = ()) -> None:
+    content = marshal.dumps(message, 4)
+    content = len(content).to_bytes(4, "little") + content
+    sent = socket.send_fds(to, [content], descriptors)
+    if sent < len(content):
+        to.sendall(content[sent:])
+
+
 class Client:
     def __init__(self, prefix: Sequence[str], place: Place, policy: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
@@ -92,7 +99,11 @@ class Client:
         self._socket = ours
         self._socket.settimeout(30)
         self._inbox = b""
-        self._ids = iter(range(1, 1 << 30))
+        self._descriptors: list[int] = []
+        self._free: list[tuple[int, socket.socket]] = []
+        self._busy: dict[int, socket.socket] = {}
+        self._signalled: set[int] = set()
+        self._has_first = False
         self._ends: dict[int, tuple[Any, ...]] = {}
         self.workspace = place.workspace
         try:
@@ -108,12 +119,8 @@ class Client:
         found: dict[str, Any] = self.ready[1]
         return found
 
-    def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
-        content = marshal.dumps(message, 4)
-        content = len(content).to_bytes(4, "little") + content
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        sent = self._socket.sendmsg([content], rights)
-        self._socket.sendall(content[sent:])
+    def send(self, message: Any) -> None:
+        send(self._socket, message)
 
     def receive(self) -> tuple[Any, ...]:
         while True:
@@ -122,7 +129,8 @@ class Client:
                 message: tuple[Any, ...] = marshal.loads(self._inbox[4 : 4 + size])
                 self._inbox = self._inbox[4 + size :]
                 return message
-            data = self._socket.recv(65536)
+            data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 64)
+            self._descriptors += descriptors
             if not data:
                 raise EOFError("the spawner left")
             self._inbox += data
@@ -130,18 +138,44 @@ class Client:
     def start(self, argv: Sequence[str | bytes], **order: Any) -> tuple[int, int]:
         """Its id, and the read end of its output."""
         reading, writing = os.pipe()
-        id = next(self._ids)
-        message = {"argv": list(argv), "cwd": os.fsencode(self.workspace), "env": PATH, **order}
-        self.send(("start", id, message), [writing])
+        order = {"argv": list(argv), "cwd": os.fsencode(self.workspace), "env": PATH, **order}
+        id, first = self._free.pop(0) if self._free else self.another()
+        send(first, order, [writing])
         os.close(writing)
+        self._busy[id] = first
         return id, reading
 
     def end_of(self, id: int) -> tuple[Any, ...]:
         """`("exited", code, reason)` or `("failed", errno, where)`."""
+        first = self._busy.pop(id)
+        record = first.recv(4096)
+        if record:
+            end: tuple[Any, ...] = marshal.loads(record)
+            if end[0] == "exited" and not end[2] and id not in self._signalled:
+                self._free.append((id, first))
+            else:
+                first.close()
+            return end
+        first.close()
         while id not in self._ends:
-            message = self.receive()
-            self._ends[message[1]] = (message[0], *message[2:])
+            self._sort(self.receive())
         return self._ends.pop(id)
+
+    def another(self) -> tuple[int, socket.socket]:
+        if self._has_first:
+            self.send(("make",))
+        while not self._free:
+            self._sort(self.receive())
+        return self._free.pop(0)
+
+    def _sort(self, message: tuple[Any, ...]) -> None:
+        if message[0] == "first":
+            self._has_first = True
+            self._free.append((message[1], socket.socket(fileno=self._descriptors.pop(0))))
+        elif message[0] == "exited":
+            self._ends[message[1]] = (message[0], *message[2:])
+        else:
+            raise AssertionError(message)
 
     def run(self, *argv: str | bytes, **order: Any) -> tuple[tuple[Any, ...], str]:
         id, reading = self.start(argv, **order)
@@ -157,6 +191,7 @@ class Client:
         return output.strip()
 
     def signal(self, id: int, number: int) -> None:
+        self._signalled.add(id)
         self.send(("signal", id, int(number)))
 
     def disconnect(self) -> None:
@@ -164,6 +199,10 @@ class Client:
 
     def close(self) -> None:
         self.disconnect()
+        for first in [*(first for _, first in self._free), *self._busy.values()]:
+            first.close()
+        self._free.clear()
+        self._busy.clear()
         try:
             self.process.wait(10)
         finally:

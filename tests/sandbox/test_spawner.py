@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import marshal
 import os
 import signal
 import time
@@ -21,6 +22,7 @@ from tests.sandbox.spawner_client import (
     eventually,
     read_all,
     running_with,
+    send,
     users,
     why_not,
 )
@@ -91,11 +93,13 @@ def test_what_cannot_be_started(client: Client) -> None:
     assert end[:2] == ("failed", errno.ENAMETOOLONG)
     assert end[2].startswith("execve xxx")
     assert client.run("sh", "-c", "x" * 200_000)[0] == ("failed", errno.E2BIG, "execve sh")
-    client.send(("start", 9_999, {"argv": ["sh"], "cwd": "/", "env": {}}))  # and no descriptor
-    assert client.end_of(9_999) == ("failed", errno.EBADF, "no descriptor came with it")
     id, reading = client.start(["sh"], unknown=1)
     assert client.end_of(id)[:2] == ("failed", errno.EINVAL)
     os.close(reading)
+    _, first = client.another()
+    send(first, {"argv": ["sh"], "cwd": "/", "env": {}})  # and no descriptor
+    assert marshal.loads(first.recv(4096)) == ("failed", errno.EBADF, "no descriptor came with it")
+    first.close()
     client.signal(12_345, 15)
     assert client.shell("echo still here") == (("exited", 0, ""), "still here\n")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from _collections_abc import Callable
+from _collections_abc import Callable, Iterable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -100,7 +100,15 @@ def close_on_exec_from(first: int) -> None:
             raise
 
 
-def close_between(first: int, last: int) -> None:
+def close_all_but(kept: Iterable[int]) -> None:
+    first = 0
+    for number in sorted(kept):
+        _close_between(first, number - 1)
+        first = number + 1
+    _close_between(first, 0xFFFFFFFF)
+
+
+def _close_between(first: int, last: int) -> None:
     if last >= first:
         try:
             _syscall3(_CLOSE_RANGE_NR, first, last, 0)

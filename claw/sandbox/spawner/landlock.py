@@ -91,7 +91,7 @@ class Rules:
 
     def refreshed(self) -> int:
         """The descriptor of a rule set that fits the file system as it is now."""
-        seen = tuple(map(_identity, self._writable)) + tuple(map(_state, self._around))
+        seen = tuple(map(identity, self._writable)) + tuple(map(_state, self._around))
         if seen != self._seen or self._descriptor < 0:
             made = self._make()
             if self._descriptor >= 0:
@@ -156,7 +156,8 @@ def _folders_above(paths: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(above)
 
 
-def _identity(path: bytes) -> object:
+def identity(path: bytes) -> object:
+    """Of what is there under this name; None if nothing is."""
     try:
         status = os.stat(path, follow_symlinks=False)
     except OSError:

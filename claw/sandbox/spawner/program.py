@@ -7,17 +7,16 @@ import gc
 import marshal
 import os
 import select
+import sys
 import time
 from _collections_abc import Iterable, Mapping
 
 from claw.sandbox.spawner import child, kernel, processes, relay, signals
 from claw.sandbox.spawner.selftest import SelfTest
-from claw.sandbox.spawner.walls import Order, Path, Walls, as_bytes, bounded
+from claw.sandbox.spawner.walls import Path, Walls, as_bytes
 
 CONTROL = 3
 _READ_BYTES = 262144
-_MOST_DESCRIPTORS = 64
-_SELF_TEST = 0  # in the place of a command's id, which only the table below knows
 _SELF_TEST_S = 5.0
 _LEAVE_S = 3.0
 # Cannot be set, are the threads' own, or are ignored by Python and given back by the child.
@@ -25,14 +24,13 @@ _NOT_OURS = {signals.SIGKILL, signals.SIGSTOP, 32, 33, signals.SIGPIPE, signals.
 _OOM_SCORE = b"500"  # if memory runs out it is a command that goes, not the agent
 
 
-class _Running:
-    """A command, by its first process."""
+class _First:
+    """A first process."""
 
-    def __init__(self, id: object, pid: int, pidfd: int, report: int) -> None:
-        self.id = id
+    def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
         self.pidfd = pidfd
-        self.report = report
+        self.number: int | None = None
         self.ended_by_us = False
 
 
@@ -41,48 +39,52 @@ class Spawner:
         self._control = control
         self._walls = walls
         self._pid = os.getpid()
-        self._running: dict[int, _Running] = {}  # where it reports → command
-        self._by_id: dict[object, _Running] = {}
-        self._leaving: dict[int, int] = {}  # pidfd → pid of first processes that have reported
-        self._outputs: list[int] = []  # descriptors whose message is not complete yet
+        self._by_pidfd: dict[int, _First] = {}
+        self._by_number: dict[object, _First] = {}
+        self._last_number = 0
         self._inbox = bytearray()
         self._poll = select.epoll()
 
     # Start
 
     def self_test(self, test: SelfTest) -> dict[str, str]:
-        nothing = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            order = Order([b"-"], b"/", {}, {})
-            running = self._begin(_SELF_TEST, order, nothing, test.checks)
-        finally:
-            os.close(nothing)
-        if not select.select([running.report], [], [], _SELF_TEST_S)[0]:
-            processes.send(running.pid, signals.SIGKILL)
-        record = self._finish(running)
-        self._reap_later(running)
+        first, client = self._made(test.checks)
+        content = client.recv(65536) if select.select([client], [], [], _SELF_TEST_S)[0] else b""
+        client.close()
+        self._end(first)
+        os.waitpid(first.pid, 0)
+        os.close(first.pidfd)
+        record: tuple = marshal.loads(content) if content else ("failed", 62, "no answer")  # type: ignore[type-arg]
         if record[0] == "tested":
-            checks: dict[str, str] = record[1]
-            return checks
+            return record[1]  # type: ignore[no-any-return]
         raise OSError(record[1] if record[0] == "failed" else 62, "", f"self-test: {record[-1]}")
 
-    def _begin(self, id: object, order: Order, output: int, task: child.Task | None = None) -> _Running:
-        self._walls.refresh()
-        report, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    def _made(self, task: child.Task | None = None) -> tuple[_First, _socket.socket]:
+        """A first process, and the client's end of its socket."""
+        client, its_end = _socket.socketpair()
         try:
-            flags = kernel.CLONE_NEWPID | kernel.CLONE_NEWNS if self._walls.namespaces else 0
-            pid, pidfd = kernel.clone(flags)
+            pid, pidfd = kernel.clone(kernel.CLONE_NEWPID | kernel.CLONE_NEWNS if self._walls.namespaces else 0)
             if not pid:
-                child.first_process(self._walls, order, output, write_end, self._pid, task)
+                child.first_process(self._walls, its_end.fileno(), self._pid, task)
         except OSError:
-            os.close(report)
+            client.close()
             raise
         finally:
-            os.close(write_end)
-        running = _Running(id, pid, pidfd, report)
-        self._running[report] = running
-        self._by_id[id] = running
-        return running
+            its_end.close()
+        return _First(pid, pidfd), client
+
+    def make(self) -> None:
+        try:
+            first, client = self._made()
+        except OSError as error:
+            self.send(("failed", error.errno or 5, os.fsdecode(error.filename or "")))
+            return
+        self._last_number += 1
+        first.number = self._last_number
+        self._by_number[first.number] = self._by_pidfd[first.pidfd] = first
+        self._poll.register(first.pidfd, select.EPOLLIN)
+        self.send(("first", first.number), client.fileno())
+        client.close()
 
     # Loop
 
@@ -94,111 +96,66 @@ class Spawner:
                 if descriptor == CONTROL:
                     if not self._read():
                         return
-                elif descriptor in self._leaving:
-                    self._reap(descriptor)
-                elif running := self._running.get(descriptor):
-                    self._tell_end(running)
+                elif descriptor in self._by_pidfd:
+                    self._reap(self._by_pidfd[descriptor])
 
     def _read(self) -> bool:
-        space = _socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
         try:
-            data, ancillary, _, _ = self._control.recvmsg(_READ_BYTES, space, _socket.MSG_CMSG_CLOEXEC)
+            data = self._control.recv(_READ_BYTES)
         except ConnectionError:
             return False
-        for level, kind, content in ancillary:
-            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-                self._outputs += memoryview(content[: len(content) & ~3]).cast("i")
         self._inbox += data
         while (message := taken_from(self._inbox)) is not None:
-            self._obey(message)
+            self._obey(*message)
         return bool(data)
 
-    def _obey(self, message: tuple[str, object, object]) -> None:
-        what, id, content = message
-        if what == "start":
-            self._start(id, content)
-        elif what == "signal" and (running := self._by_id.get(id)):
-            self._signal(running, content)
+    def _obey(self, what: str, number: object = None, content: object = None) -> None:
+        if what == "make":
+            self.make()
+        elif what == "signal" and (first := self._by_number.get(number)):
+            self._signal(first, content)
 
-    def _start(self, id: object, content: object) -> None:
-        output = self._outputs.pop(0) if self._outputs else -1
-        try:
-            if output < 0:
-                raise OSError(9, "", "no descriptor came with it")
-            order = Order(**content)  # type: ignore[arg-type]
-            order.limits = bounded({**self._walls.limits, **order.limits})
-            running = self._begin(id, order, output)
-            self._poll.register(running.report, select.EPOLLIN)
-        except OSError as error:
-            self.send(("failed", id, error.errno or 5, os.fsdecode(error.filename or "")))
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
-            self.send(("failed", id, 22, f"start: {error}"))
-        finally:
-            if output >= 0:
-                os.close(output)
-
-    def _signal(self, running: _Running, number: object) -> None:
+    def _signal(self, first: _First, number: object) -> None:
         if number == signals.SIGKILL:
-            self._end(running)
+            self._end(first)
         elif number in child.PASSED_ON:
-            processes.send(running.pid, int(number))  # type: ignore[call-overload]
+            processes.send(first.pid, int(number))  # type: ignore[call-overload]
 
-    def _end(self, running: _Running) -> None:
+    def _end(self, first: _First) -> None:
         """With a pid namespace the kernel ends the rest; else the first process must."""
-        running.ended_by_us = True
-        processes.send(running.pid, signals.SIGKILL if self._walls.namespaces else child.END)
+        first.ended_by_us = True
+        processes.send(first.pid, signals.SIGKILL if self._walls.namespaces else child.END)
 
-    def _tell_end(self, running: _Running) -> None:
-        """All of it is dead when the first process says so; what is left of that itself is reaped later."""
-        # Before it is closed: a new first process may hold a copy for a moment, and epoll would go on with that.
-        self._poll.unregister(running.report)
-        record = self._finish(running)
-        if record[0] != "tested":
-            self.send((record[0], running.id, *record[1:]))
-        self._reap_later(running)
-
-    def _finish(self, running: _Running) -> tuple:  # type: ignore[type-arg]
-        """What the first process reported, or what must be said of it if it could not."""
+    def _reap(self, first: _First) -> None:
+        """If it could not report the end of its command, that is done here."""
+        self._poll.unregister(first.pidfd)
+        os.close(first.pidfd)
+        del self._by_pidfd[first.pidfd], self._by_number[first.number]
         try:
-            content = os.read(running.report, 65536)
-        except BlockingIOError:
-            content = b""
-        os.close(running.report)
-        del self._running[running.report], self._by_id[running.id]
-        if content:
-            record: tuple = marshal.loads(content)  # type: ignore[type-arg] # the first of them
-            return record
-        os.waitpid(running.pid, 0)
-        if not self._walls.namespaces:  # what it left is ours now
-            child.end_everything(frozenset(other.pid for other in self._running.values()))
-        return ("exited", -signals.SIGKILL, "" if running.ended_by_us else "killed")
-
-    def _reap_later(self, running: _Running) -> None:
-        self._leaving[running.pidfd] = running.pid
-        self._poll.register(running.pidfd, select.EPOLLIN)
-
-    def _reap(self, pidfd: int) -> None:
-        pid = self._leaving.pop(pidfd)
-        self._poll.unregister(pidfd)
-        os.close(pidfd)
-        try:
-            os.waitpid(pid, 0)
+            has_told = os.waitpid(first.pid, 0)[1] == 0
         except ChildProcessError:
-            return  # it was killed, and reaped at once
+            has_told = False  # `end_everything` came first
+        if not has_told:
+            if not self._walls.namespaces:  # what it left is ours now
+                child.end_everything(frozenset(other.pid for other in self._by_pidfd.values()))
+            self.send(("exited", first.number, -signals.SIGKILL, "" if first.ended_by_us else "killed"))
 
-    def send(self, message: tuple[object, ...]) -> None:
+    def send(self, message: tuple[object, ...], descriptor: int | None = None) -> None:
+        data = framed(message)
+        rights = [] if descriptor is None else [descriptor.to_bytes(4, sys.byteorder)]
         try:
-            self._control.sendall(framed(message))
+            sent = self._control.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, right) for right in rights])
+            self._control.sendall(memoryview(data)[sent:])
         except ConnectionError:
             return  # the next read tells the same
 
     def end_all(self) -> None:
-        for running in self._running.values():
-            self._end(running)
+        for first in self._by_pidfd.values():
+            self._end(first)
         until = time.monotonic() + _LEAVE_S
-        for running in self._running.values():
+        for first in self._by_pidfd.values():
             left_s = until - time.monotonic()
-            if left_s <= 0 or not select.select([running.pidfd], [], [], left_s)[0]:
+            if left_s <= 0 or not select.select([first.pidfd], [], [], left_s)[0]:
                 break
         if not self._walls.namespaces:
             child.end_everything()
@@ -246,6 +203,7 @@ def set_up(
     report = {"kind": kind, "landlock_abi": walls.abi, "process_limit": walls.process_limit, "proxy_port": port,
               "checks": checks}  # fmt: skip
     spawner.send(("ready", report))
+    spawner.make()
     return spawner
 
 

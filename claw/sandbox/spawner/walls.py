@@ -34,18 +34,14 @@ class Order:
         argv: list[Path],
         cwd: Path,
         env: dict[Path, Path],
-        limits: Mapping[str, int] | None = None,
         read_only: Iterable[Path] = (),
         self_bind: Iterable[Path] = (),
-        empty: Iterable[Path] = (),
     ) -> None:
         self.argv = _all_bytes(argv)
         self.cwd = as_bytes(cwd)
         self.env = {as_bytes(name): as_bytes(value) for name, value in env.items()}
-        self.limits = limits or {}
         self.read_only = _all_bytes(read_only)
         self.self_bind = _all_bytes(self_bind)
-        self.empty = _all_bytes(empty)
 
 
 class Walls:
@@ -86,6 +82,7 @@ class Walls:
             hidden_by_rules = [] if self.namespaces else self.hidden
             self._rules = landlock.Rules(folders, self._devices(), hidden_by_rules, closed, self.abi)
         self._ruleset = -1
+        self._masks: dict[bytes, object] = {}  # hidden path → what was seen there once it was masked
 
     def prepare(self) -> None:
         """The spawner's own part, before the first command."""
@@ -110,7 +107,7 @@ class Walls:
             kernel.mount(None, b"/dev", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags, None)
 
     def refresh(self) -> None:
-        """For the next command."""
+        """Before a command: the rules may be outdated."""
         if self._rules:
             self._ruleset = self._rules.refreshed()
 
@@ -123,8 +120,14 @@ class Walls:
 
     # What follows runs in copies of the spawner.
 
-    def enter(self, order: Order, limits: Mapping[str, int]) -> None:
-        """Of the first process of a command: its own /proc, and the protected mounts."""
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What such a copy needs until it is confined."""
+        return (self._ruleset,) if self._ruleset >= 0 else ()
+
+    def enter(self) -> None:
+        """Of a first process: its own /proc, and what is the same for all of its commands."""
+        limits = self.limits
         kernel.mount(b"proc", b"/proc", b"proc", _PROC_MOUNT, None)
         if self.process_limit == "pid_max":
             _write(b"/proc/sys/kernel/pid_max", b"%d" % (_RESERVED_PIDS + limits["processes"] * _TASKS_PER_PROCESS))
@@ -132,26 +135,43 @@ class Walls:
         kernel.mount(None, b"/proc", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _PROC_MOUNT, None)
         if self._devices_are_open:
             self._close_devices()
-        if self._own_devices:
-            size = int(min(limits["memory_bytes"], memory_of_machine()) * _SHM_SHARE)
-            kernel.mount(b"tmpfs", _SHARED_MEMORY, b"tmpfs", _PLAIN_MOUNT, b"mode=1777,size=%d" % size)
         for path in self.hidden:
-            _unless_gone(_hide, path)
+            self._mask(path)
+
+    def _mask(self, path: bytes) -> None:
+        _unless_gone(_hide, path)
+        self._masks[path] = landlock.identity(path)
+
+    def prepare_program(self) -> None:
+        """Of the program, in mounts of its own, before the command is known: all that can be done by then."""
+        kernel.limit(kernel.RLIMIT_CORE, 0)
+        kernel.limit(kernel.RLIMIT_FSIZE, self.limits["file_bytes"])
+        kernel.limit(kernel.RLIMIT_NOFILE, self.limits["open_files"])
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if self._own_devices:
+            size = int(min(self.limits["memory_bytes"], memory_of_machine()) * _SHM_SHARE)
+            kernel.mount(b"tmpfs", _SHARED_MEMORY, b"tmpfs", _PLAIN_MOUNT, b"mode=1777,size=%d" % size)
+
+    def cover(self, order: Order) -> None:
+        """Of the program, when the command is known: the protected mounts.
+
+        A mask falls off when something else is put in its place, and covers nothing that came after it:
+        so whatever is not the mask itself is masked anew.
+        """
+        if not self.namespaces:
+            return  # the mounts would be the machine's
+        for path, seen in self._masks.items():
+            if landlock.identity(path) != seen:
+                self._mask(path)
         for path in order.self_bind:
             _unless_gone(kernel.bind, path, False)
         for path in order.read_only:
             _unless_gone(kernel.bind, path, True)
-        for path in order.empty:
-            _unless_gone(_cover, path)
 
-    def confine(self, limits: Mapping[str, int]) -> None:
-        """Of the program itself, before it is executed. Nothing of it can be undone."""
-        kernel.limit(kernel.RLIMIT_CORE, 0)
-        kernel.limit(kernel.RLIMIT_FSIZE, limits["file_bytes"])
-        kernel.limit(kernel.RLIMIT_NOFILE, limits["open_files"])
+    def confine(self) -> None:
+        """Of the program itself, after that and before it is executed. Nothing of it can be undone."""
         if self.process_limit != "pid_max" and os.getuid():
-            kernel.limit(kernel.RLIMIT_NPROC, _threads_of_machine() + limits["processes"] * _TASKS_PER_PROCESS)
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            kernel.limit(kernel.RLIMIT_NPROC, _threads_of_machine() + self.limits["processes"] * _TASKS_PER_PROCESS)
         kernel.set_capabilities(self.kept_capabilities)
         if self._ruleset >= 0:
             landlock.restrict(self._ruleset)
