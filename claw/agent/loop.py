@@ -24,7 +24,7 @@ class Agent:
     """One conversation at work. Ops go in through `submit`, events leave through the bus.
 
     `moment` gives the context of a new user message; `report` turns the end of a run into its event;
-    `answer` takes the answers of people. What enters the conversation goes through `redact` first.
+    `decide` takes what people say about permissions. What enters the conversation goes through `redact` first.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Agent:
         report: FinishRun,
         n_runs: int = 0,
         *,
-        answer: Callable[[ops.Answer], None] | None = None,
+        decide: Callable[[ops.Answer | ops.SetMode], None] | None = None,
         redact: Redactor | None = None,
     ) -> None:
         self._chat = chat
@@ -49,7 +49,7 @@ class Agent:
         self._moment = moment
         self._report = report
         self._n_runs = n_runs
-        self._answer = answer
+        self._decide = decide
         self._redact = redact or Redactor(())
         self._turns_to_do: asyncio.Queue[Content | None] = asyncio.Queue()  # None: there will be no more
         self._input_ended = False
@@ -64,8 +64,8 @@ class Agent:
                 self._waiting.add(content, "steer")
             case ops.Steer(content) | ops.UserTurn(content):
                 self._turns_to_do.put_nowait(content)
-            case ops.Answer() if self._answer:
-                self._answer(op)
+            case ops.Answer() | ops.SetMode() if self._decide:
+                self._decide(op)
             case ops.Interrupt():
                 self.stop(Outcome(ExitCode.INTERRUPTED, "interrupted"))
             case ops.Shutdown(terminated):

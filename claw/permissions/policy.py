@@ -26,6 +26,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from claw.errors import UsageError
 from claw.permissions.base import Decision, Verdict, strictest
 from claw.permissions.commands import CommandJudge
 from claw.permissions.patterns import HostPattern, PathPattern, host_of
@@ -62,6 +63,14 @@ class PolicyGate:
         self._network = network
         self._hosts = [HostPattern(host) for host in hosts] if network == "hosts" else []
         self._commands = CommandJudge(book, boundary, cwd)
+
+    def set_mode(self, mode: str) -> None:
+        """*Errors*: UsageError to and from `read-only`: boundary and sandbox were made for the mode of the start."""
+        if mode not in MODES:
+            raise UsageError(f"mode {mode!r}: allowed are {', '.join(MODES)}")
+        if "read-only" in (mode, self._mode) and mode != self._mode:
+            raise UsageError(f"a session cannot go from {self._mode} to {mode} while it is open")
+        self._mode = mode
 
     def judge(self, tool: str, access: Access) -> Verdict:
         verdicts = [self._tool(tool, access), *self._paths(tool, access)]

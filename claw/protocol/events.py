@@ -191,6 +191,12 @@ class ApprovalAnswered(Event, kw_only=True):
     by: str = "user"
 
 
+class ModeChanged(Event, kw_only=True):
+    """Calls are judged by another mode from now on."""
+
+    mode: str
+
+
 class FileChanged(Event, kw_only=True):
     """A tool changed a file. `kind` is `added`, `modified` or `deleted`; `path` is absolute."""
 
@@ -306,7 +312,7 @@ class UnknownEvent(Event, kw_only=True):
 AnyEvent = (
     SessionStarted | SessionResumed | PrefixSet | RunStarted | UserMessageAdded | TurnStarted
     | ReasoningDelta | TextDelta | RetryScheduled | ReplyFinished | UsageReported
-    | ApprovalAsked | ApprovalAnswered
+    | ApprovalAsked | ApprovalAnswered | ModeChanged
     | ToolStarted | ToolOutput | ToolFinished | FileChanged | TodoChanged | BackgroundFinished
     | TestsObserved | VerifyFinished | ProtectedRestored | Notice | TurnFinished | RunFinished | SessionEnded
 )  # fmt: skip

@@ -59,4 +59,13 @@ class Answer(Op, frozen=True):
     note: str = ""
 
 
-AnyOp = UserTurn | Steer | Interrupt | Answer | Shutdown
+class SetMode(Op, frozen=True):
+    """Judge calls by another mode from now on; one that is being asked about goes on being asked about.
+
+    To and from `read-only` it cannot go while a session is open, since its sandbox was made for the one or the other.
+    """
+
+    mode: Literal["ask", "auto-edit", "full-auto"]
+
+
+AnyOp = UserTurn | Steer | Interrupt | Answer | SetMode | Shutdown

@@ -187,7 +187,7 @@ class _Composition:
             lambda: _moment(workspace, structured.request if structured and not self._provider.holds_to_schema else ""),
             report,
             n_runs=past.info.n_runs if past else 0,
-            answer=safety.broker.answer,
+            decide=safety.decide,
             redact=redactor,
         )
         if past:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from claw.code.location import locate
 from claw.config import Settings
+from claw.errors import UsageError
 from claw.network.fetch import Fetcher
 from claw.network.gate import NetworkGate
 from claw.network.proxy import Proxy
@@ -16,6 +17,7 @@ from claw.permissions.policy import PolicyGate
 from claw.permissions.rules import RuleBook
 from claw.permissions.store import RuleStore
 from claw.protocol import events
+from claw.protocol.ops import Answer, SetMode
 from claw.redact import Redactor, secret_values
 from claw.runtime.policy import Prepared, forget_old_tmp, forget_tmp, make_boundary, user_home
 from claw.sandbox.base import Confinement
@@ -59,6 +61,7 @@ class Safety:
         settings, policy, home = prepared.settings, prepared.policy, prepared.home
         self._policy = policy
         self._home = home
+        self._publish = publish
         self.boundary = make_boundary(
             settings,
             environ,
@@ -111,6 +114,18 @@ class Safety:
             "cannot be written. What a command starts ends with it, unless it is a background job. Do not try to get "
             "around a wall: say what you need instead."
         )
+
+    def decide(self, op: Answer | SetMode) -> None:
+        """What a person says about permissions."""
+        if isinstance(op, Answer):
+            self.broker.answer(op)
+            return
+        try:
+            self.gate.set_mode(op.mode)
+        except UsageError as error:
+            self._publish(events.Notice(text=str(error)))
+        else:
+            self._publish(events.ModeChanged(mode=op.mode))
 
     def note_change(self, event: events.Event) -> None:
         """Subscriber: what a tool wrote with leave is not what a command left behind."""

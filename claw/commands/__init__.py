@@ -1,0 +1,1 @@
+"""The slash commands: functions that return ops or a request to the screen."""

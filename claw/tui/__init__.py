@@ -1,0 +1,1 @@
+"""The terminal: a Textual app that shows events and sends ops."""

@@ -1,0 +1,1 @@
+"""What the transcript is made of: one file for each kind of block."""

@@ -1,0 +1,1 @@
+"""Markdown as it comes from a model: cut into pieces, each painted once."""
