@@ -174,13 +174,18 @@ def _restored(event: ev.ProtectedRestored) -> str:
 
 
 def _summary(event: ev.RunFinished) -> str:
-    parts = [event.status, f"{event.n_turns} turns", f"{event.n_tool_calls} calls", spoken_time(event.duration_s)]
+    parts = [event.status, _counted(event.n_turns, "turn"), _counted(event.n_tool_calls, "call")]
+    parts.append(spoken_time(event.duration_s))
     if event.cost_usd is not None:
         parts.append(f"${event.cost_usd:.2f}" if event.cost_usd >= 0.01 else f"${event.cost_usd:.4f}")
     if event.tests.ran:
         word = {True: "tests passed", False: "tests failed", None: "tests: no summary seen"}[event.tests.passed]
         parts.append(word + (", before the last change" if event.tests.stale else ""))
     return " · ".join(parts) + (f"\n{event.error}" if event.error else "")
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def spoken_time(seconds: float) -> str:

@@ -56,12 +56,12 @@ def test_a_repair_with_questions_and_a_resume(terminal: Open, broken: Path) -> N
         tmux.type("repair it")
         tmux.press("Enter")
         tmux.wait_for("❯ repair it")
-        screen = tmux.wait_for("May it edit?")
+        screen = tmux.wait_for("Allow edit?")
         assert "2 -     return a - b" in screen
         assert broken.read_text().endswith("a - b\n")
         time.sleep(0.6)
         tmux.press("y")
-        tmux.wait_for("May it bash?")
+        tmux.wait_for("Allow bash?")
         time.sleep(0.6)
         tmux.press("y")
         screen = tmux.wait_for("Repaired")
@@ -88,10 +88,10 @@ def test_what_is_typed_at_once_answers_nothing(terminal: Open, broken: Path) -> 
         tmux = terminal(server, "repair it")
         for _ in range(60):  # somebody types while the question comes up
             tmux.press("y")
-            if "May it edit?" in tmux.screen():
+            if "Allow edit?" in tmux.screen():
                 break
         time.sleep(0.6)
-        assert "May it edit?" in tmux.screen()
+        assert "Allow edit?" in tmux.screen()
         tmux.press("n")
         tmux.wait_for("Stopped.")
         assert broken.read_text().endswith("a - b\n")

@@ -115,7 +115,7 @@ class ApprovalPanel(Widget, can_focus=True):
         preview = asked.preview
         total = self._n_answered + len(self._asked)
         count = f"  {self._n_answered + 1} of {total}" if total > 1 else ""
-        head: list[Piece] = [("May it ", look.strong), (printable(asked.name), look.tool), ("?", look.strong),
+        head: list[Piece] = [("Allow ", look.strong), (printable(asked.name), look.tool), ("?", look.strong),
                              (count, look.dim)]  # fmt: skip
         lines = strips(wrapped(head, width))
         if preview.command:
