@@ -21,7 +21,7 @@ _MODE = "ask"
 
 def open_terminal(prompt: str | None, values: dict[str, Any]) -> int:
     """Returns the exit code. *Errors*: ClawError before anything is shown."""
-    _require_terminal(os.environ)
+    _require_terminal(os.environ, prompt)
     home = find_home()
     config = load_config(home)
     settings = resolve_settings(fields_of(values), os.environ, config)
@@ -32,8 +32,11 @@ def open_terminal(prompt: str | None, values: dict[str, Any]) -> int:
     return run(settings, os.environ, home, prompt)
 
 
-def _require_terminal(environ: Mapping[str, str]) -> None:
+def _require_terminal(environ: Mapping[str, str], prompt: str | None) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("`claw` needs a terminal on stdin and stdout. For scripts and pipes there is `claw exec`.")
+        unknown = f"{prompt} is no command, and " if prompt and len(prompt.split()) == 1 else ""
+        raise UsageError(
+            f"{unknown}`claw` needs a terminal on stdin and stdout. For scripts and pipes there is `claw exec`."
+        )
     if environ.get("TERM", "dumb") == "dumb":
         raise UsageError("the terminal cannot move its cursor (TERM is `dumb`). `claw exec` needs none of that.")
