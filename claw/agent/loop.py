@@ -12,11 +12,13 @@ from claw.agent.middleware import Middleware, Word
 from claw.agent.outcome import DONE, Outcome, Run
 from claw.agent.queues import EventBus, Waiting
 from claw.errors import ClawError, ExitCode
+from claw.printable import one_line
 from claw.protocol import events, ops
 from claw.protocol.messages import AssistantMessage, Content, Usage, UserMessage, as_content
 from claw.providers.base import Chat, ReasoningChunk, Reply, Retrying, TextChunk
 from claw.redact import Redactor
 
+TITLE_LIMIT_CHARS = 80
 FinishRun = Callable[[Run, Outcome], events.RunFinished]
 
 
@@ -66,6 +68,8 @@ class Agent:
                 self._turns_to_do.put_nowait(content)
             case ops.Answer() | ops.SetMode() if self._decide:
                 self._decide(op)
+            case ops.SetTitle(title):
+                self._bus.publish(events.TitleChanged(title=one_line(title, TITLE_LIMIT_CHARS)))
             case ops.Interrupt():
                 self.stop(Outcome(ExitCode.INTERRUPTED, "interrupted"))
             case ops.Shutdown(terminated):

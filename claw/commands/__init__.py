@@ -1,1 +1,1 @@
-"""The slash commands: functions that return ops or a request to the screen."""
+"""What a person can say with a slash: functions that return ops or a `UiRequest`."""

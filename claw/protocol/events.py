@@ -197,6 +197,12 @@ class ModeChanged(Event, kw_only=True):
     mode: str
 
 
+class TitleChanged(Event, kw_only=True):
+    """A person gave the session a title."""
+
+    title: str
+
+
 class FileChanged(Event, kw_only=True):
     """A tool changed a file. `kind` is `added`, `modified` or `deleted`; `path` is absolute."""
 
@@ -312,7 +318,7 @@ class UnknownEvent(Event, kw_only=True):
 AnyEvent = (
     SessionStarted | SessionResumed | PrefixSet | RunStarted | UserMessageAdded | TurnStarted
     | ReasoningDelta | TextDelta | RetryScheduled | ReplyFinished | UsageReported
-    | ApprovalAsked | ApprovalAnswered | ModeChanged
+    | ApprovalAsked | ApprovalAnswered | ModeChanged | TitleChanged
     | ToolStarted | ToolOutput | ToolFinished | FileChanged | TodoChanged | BackgroundFinished
     | TestsObserved | VerifyFinished | ProtectedRestored | Notice | TurnFinished | RunFinished | SessionEnded
 )  # fmt: skip

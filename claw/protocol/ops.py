@@ -68,4 +68,10 @@ class SetMode(Op, frozen=True):
     mode: Literal["ask", "auto-edit", "full-auto"]
 
 
-AnyOp = UserTurn | Steer | Interrupt | Answer | SetMode | Shutdown
+class SetTitle(Op, frozen=True):
+    """Call the session this from now on."""
+
+    title: str
+
+
+AnyOp = UserTurn | Steer | Interrupt | Answer | SetMode | SetTitle | Shutdown

@@ -198,7 +198,7 @@ class _Composition:
             self._store.update(self._folder, tally.info())
 
         prompt = self._replay.prompt if self._replay else None
-        return Runtime(agent, bus, self._provider, safety, jobs, save, prompt, self._media)
+        return Runtime(agent, bus, self._provider, safety, jobs, save, prompt, self._media, registry.specs())
 
     def _safety(self, bus: EventBus, *, answerable: bool) -> Safety:
         # A replayed model edits within the second in which its tests ran, and Python tells bytecode that is out

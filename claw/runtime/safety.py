@@ -84,6 +84,7 @@ class Safety:
         network = NetworkGate(settings.network, settings.network_hosts)
         book = RuleBook(settings.rules, user_home(environ))
         store = RuleStore(home, settings.cwd)
+        self.rules = book
         for problem in store.recall(book):
             publish(events.Notice(text=problem))
         self.gate = PolicyGate(

@@ -9,11 +9,11 @@ from claw.agent.loop import Agent
 from claw.agent.queues import EventBus
 from claw.errors import ClawError
 from claw.protocol import events
-from claw.protocol.messages import Content
+from claw.protocol.messages import Content, ToolSpec
 from claw.providers.base import Provider
 from claw.runtime.safety import Safety
 from claw.sandbox.jobs import BackgroundJobs
-from claw.tooling.services import HostMedia
+from claw.tooling.services import HostMedia, Job
 
 
 class Runtime:
@@ -32,6 +32,7 @@ class Runtime:
         save: Callable[[], None],
         recorded_prompt: str | None,
         media: HostMedia,
+        tools: Sequence[ToolSpec],
     ) -> None:
         self._agent = agent
         self._bus = bus
@@ -42,7 +43,14 @@ class Runtime:
         self._media = media
         self.sandbox = safety.confinement.name
         self.recorded_prompt = recorded_prompt
+        self.tools = tools
+        self.rules = safety.rules
+        self.context_window = provider.context_window
         self.submit = agent.submit
+
+    def background(self) -> Sequence[Job]:
+        """The commands that were put there, finished ones too."""
+        return self._jobs.all()
 
     async def serve(self) -> None:
         """Until `Shutdown` or the end of input. *Errors*: UsageError where the network proxy cannot listen."""

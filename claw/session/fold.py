@@ -63,6 +63,8 @@ class Tally:
                 self._status = UNFINISHED
             case ev.UserMessageAdded() if event.source == "user" and not self._title:
                 self._title = title_of(event.message)
+            case ev.TitleChanged():
+                self._title = event.title
             case ev.TurnStarted():
                 self._n_turns += 1
             case ev.ToolFinished():

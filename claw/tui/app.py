@@ -9,35 +9,35 @@ from typing import ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from claw.commands.requests import UiRequest
 from claw.config import Settings
 from claw.errors import ClawError
 from claw.paths import Home
 from claw.protocol import events as ev
 from claw.protocol.messages import as_content
-from claw.protocol.ops import Interrupt, SetMode, Steer, UserTurn
+from claw.protocol.ops import Interrupt, Op, SetMode, Steer, UserTurn
 from claw.tui.blocks.base import Block
-from claw.tui.blocks.said import NoteBlock, ThinkingBlock, UserBlock
-from claw.tui.bridge import Bridge
-from claw.tui.display import DiffDisplay
-from claw.tui.document import Document
-from claw.tui.figures import Figures
+from claw.tui.blocks.said import ThinkingBlock, UserBlock
+from claw.tui.editor import edit_text
 from claw.tui.look import Look
-from claw.tui.narrator import Narrator
-from claw.tui.past import Past
+from claw.tui.own_command import OwnCommand
 from claw.tui.prompt.prompt import Prompt
-from claw.tui.theme import Theme, look_of, textual_theme
+from claw.tui.search import Search
+from claw.tui.session_app import SessionApp
+from claw.tui.theme import Theme
 from claw.tui.widgets.approval import ApprovalPanel
+from claw.tui.widgets.find import FindBar
+from claw.tui.widgets.menu import Menu
 from claw.tui.widgets.queue import QueuePanel
 from claw.tui.widgets.status import StatusLine
 from claw.tui.widgets.todo import TodoPanel
 from claw.tui.widgets.transcript import Transcript
 
-FRAMES_PER_S = 25  # more is not seen, and costs
 _QUIT_AGAIN_S = 2.0
 _MODES: tuple[Literal["ask", "auto-edit", "full-auto"], ...] = ("ask", "auto-edit", "full-auto")
 
 
-class ClawApp(DiffDisplay[str]):
+class ClawApp(SessionApp):
     """Returns the id of the session, empty if nothing was said in it."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -53,6 +53,8 @@ class ClawApp(DiffDisplay[str]):
         Binding("ctrl+up", "previous_prompt", priority=True),
         Binding("ctrl+o", "fold_all", priority=True),
         Binding("ctrl+t", "fold_thinking", priority=True),
+        Binding("ctrl+f", "find", priority=True),
+        Binding("ctrl+g", "edit_prompt", priority=True),
         Binding("ctrl+l", "redraw", priority=True),
         Binding("shift+tab", "next_mode", priority=True),
     ]
@@ -68,214 +70,222 @@ class ClawApp(DiffDisplay[str]):
         no_color: bool = False,
         ascii_only: bool = False,
     ) -> None:
-        super().__init__()
-        self.animation_level = "none"
-        self._home = home
-        self._claw_theme = theme
-        self._look = look_of(theme, no_color=no_color, ascii=ascii_only)
-        self._first_prompt = prompt
-        self._document = Document()
-        self._narrator = Narrator(self._document)
-        self.figures = Figures(settings.limits)
-        self.bridge = Bridge(settings, environ, self._on_event)
-        self._document.on_change = self._want_frame
-        self._frame_wanted = False
+        super().__init__(settings, environ, home, theme, prompt=prompt, no_color=no_color, ascii_only=ascii_only)
         self._queue: list[str] = []
-        self._at_work = False
         self._quit_asked = -_QUIT_AGAIN_S
-        self._has_run = False
-        self._past: Past | None = None
-
-    @property
-    def look(self) -> Look:
-        return self._look
+        self._own: OwnCommand | None = None
+        self._told: list[str] = []  # of what the person ran, for the model
+        self._search: Search | None = None
 
     def compose(self) -> ComposeResult:
-        yield Transcript(self._document, self._look)
-        yield TodoPanel(self._look)
-        yield QueuePanel(self._look)
-        yield Prompt(self._look, self._home.state / "history.jsonl")
-        yield StatusLine(self._look, self.figures)
+        menu = Menu(self.look)
+        yield Transcript(self.document, self.look)
+        yield TodoPanel(self.look)
+        yield QueuePanel(self.look)
+        yield menu
+        yield Prompt(self.look, self.home.state / "history.jsonl", self.completer.suggest, menu)
+        yield FindBar()
+        yield StatusLine(self.look, self.figures)
 
-    def on_mount(self) -> None:
-        self.register_theme(textual_theme(self._claw_theme))
-        self.theme = textual_theme(self._claw_theme).name
-        self.query_one(Prompt).take_focus()
-        self.call_after_refresh(self._begin)
+    @property
+    def has_prompt(self) -> bool:
+        """Whether the screen with the prompt is the one that is seen."""
+        return len(self.screen_stack) == 1
 
-    def _begin(self) -> None:
-        """The prompt is painted: load the core."""
-        self.run_worker(self._open(), exclusive=True, group="session")
-
-    async def _open(self, **changes: object) -> None:
-        try:
-            self._past = await self.bridge.past(self._document)
-            await self.bridge.open(**changes)
-        except ClawError as error:
-            self._document.append(NoteBlock(str(error), "error"))
-            self.figures.state = "no session"
-            return
-        self._fill_past()
-        if prompt := self._first_prompt:
-            self._first_prompt = None
-            self.say(prompt)
-
-    def _fill_past(self) -> None:
-        """Older blocks, if there are any that were not read yet."""
-        if self._past and not self._past.is_whole:
-            try:
-                self._past.fill()
-            except ClawError as error:
-                self._document.append(NoteBlock(str(error), "warning"))
-                self._past = None
-
-    def on_transcript_moved(self, message: Transcript.Moved) -> None:
-        transcript, status = self.query_one(Transcript), self.query_one(StatusLine)
-        status.position = "" if message.follows else "above the end"
-        self._want_frame()
-        if message.near_top and not message.follows:
-            self._fill_past()
-            transcript.update()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Other screens have their own use for keys that move about."""
+        return self.has_prompt or action in ("interrupt_or_quit", "redraw")
 
     # What comes up
 
-    def _on_event(self, event: ev.Event) -> None:
-        self._narrator(event)
-        self.figures(event)
+    def heard(self, event: ev.Event) -> None:
         match event:
-            case ev.RunStarted():
-                self._at_work, self._has_run = True, True
             case ev.RunFinished():
-                self._at_work = False
                 self.call_later(self._next_queued)
             case ev.ApprovalAsked():
                 self._ask(event)
             case ev.ApprovalAnswered():
-                for panel in self.query(ApprovalPanel):
+                for panel in self.base.query(ApprovalPanel):
                     panel.withdraw(event.approval)
-            case ev.TodoChanged():
-                self.query_one(TodoPanel).show(event.items)
-        self._want_frame()
-
-    def _want_frame(self) -> None:
-        if not self._frame_wanted and self.is_running:
-            self._frame_wanted = True
-            self.set_timer(1 / FRAMES_PER_S, self._frame)
-
-    def _frame(self) -> None:
-        self._frame_wanted = False
-        if not self.screen_stack:
-            return
-        self.query_one(Transcript).update()
-        self.query_one(StatusLine).update()
 
     def _ask(self, event: ev.ApprovalAsked) -> None:
-        panels = self.query(ApprovalPanel)
+        panels = self.base.query(ApprovalPanel)
         if panels:
             panels.first().add(event)
             return
-        panel = ApprovalPanel(self._look)
+        panel = ApprovalPanel(self.look)
         panel.add(event)
-        self.mount(panel, before=self.query_one(Prompt))
+        self.base.mount(panel, before=self.base.query_one(Prompt))
+
+    def left_session(self) -> None:
+        self._told.clear()
 
     # What goes down
 
     def say(self, text: str) -> None:
-        self.bridge.submit(Steer(as_content(text)) if self._at_work else UserTurn(as_content(text)))
-        self.query_one(Transcript).go_to_end()
+        if self._told:
+            text = "\n\n".join([*self._told, text])
+            self._told.clear()
+        self.bridge.submit(Steer(as_content(text)) if self.at_work else UserTurn(as_content(text)))
+        self.transcript.go_to_end()
 
     def _next_queued(self) -> None:
-        if self._queue and not self._at_work:
+        if self._queue and not self.at_work:
             text = self._queue.pop(0)
             self._show_queue()
-            self.say(text)
+            self._take(text)
 
     def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
-        if message.steer or not self._at_work:
-            self.say(message.text)
+        if message.steer or not self.at_work:
+            self._take(message.text)
         else:
             self._queue.append(message.text)
             self._show_queue()
+
+    def _take(self, text: str) -> None:
+        """A command of claw's, one of the shell's, or something for the model."""
+        name = text[1:].split(maxsplit=1)[0] if text[1:].strip() else ""
+        if text.startswith("!") and text[1:].strip():
+            self._run_own(text[1:].strip())
+        elif text.startswith("/") and "/" not in name:
+            self._command(text)
+        else:
+            self.say(text)
+
+    def _command(self, line: str) -> None:
+        try:
+            act = self.commands.run(line, self.view())
+        except ClawError as error:
+            self.note(str(error), "error")
+            self.base.query_one(Prompt).put(line)  # to be mended
+            return
+        if isinstance(act, UiRequest):
+            self.run_worker(self.carry_out(act), group="desk")
+        elif isinstance(act, Op):
+            self.bridge.submit(act)  # type: ignore[arg-type]
+        self.transcript.go_to_end()
+
+    def _run_own(self, line: str) -> None:
+        if self._own is not None:
+            self.note("your command still runs; Esc stops it", "warning")
+            return
+        self._own = own = OwnCommand(line, self.bridge.settings.cwd, self.environ, self.document.changed)
+        self.document.append(own.block)
+        self.transcript.go_to_end()
+        self.run_worker(self._wait_for_own(own), group="own")
+
+    async def _wait_for_own(self, own: OwnCommand) -> None:
+        try:
+            await own.run()
+            self._told.append(own.told)
+        finally:
+            self._own = None
 
     def on_prompt_took_back(self, message: Prompt.TookBack) -> None:
         if self._queue:
             text = self._queue.pop()
             self._show_queue()
-            self.query_one(Prompt).put(text)
+            self.base.query_one(Prompt).put(text)
 
     def _show_queue(self) -> None:
-        self.query_one(QueuePanel).show(self._queue)
-        self.query_one(StatusLine).n_queued = len(self._queue)
-        self._want_frame()
+        self.base.query_one(QueuePanel).show(self._queue)
+        self.status.n_queued = len(self._queue)
+        self.want_frame()
 
     def on_approval_panel_answered(self, message: ApprovalPanel.Answered) -> None:
         self.bridge.submit(message.answer)
         if message.interrupt:
             self.bridge.submit(Interrupt())
-        if len(self.query(ApprovalPanel)) <= 1:
-            self.query_one(Prompt).take_focus()
+        if len(self.base.query(ApprovalPanel)) <= 1:
+            self.base.query_one(Prompt).take_focus()
+
+    # Search
+
+    def action_find(self) -> None:
+        if self._search or not self.has_prompt:
+            return
+        self._search = Search(self.document, self.transcript, self.fill_past)
+        self.query_one(FindBar).open()
+
+    def on_find_bar_typed(self, message: FindBar.Typed) -> None:
+        if self._search:
+            self.query_one(FindBar).tell(self._search.begin(message.words))
+
+    def on_find_bar_wanted(self, message: FindBar.Wanted) -> None:
+        if self._search:
+            self.query_one(FindBar).tell(self._search.step(message.step))
+
+    def on_find_bar_closed(self) -> None:
+        if self._search:
+            self._search.end()
+            self._search = None
+            self.query_one(FindBar).close()
+            panels = self.query(ApprovalPanel)
+            if panels:
+                panels.first().focus()
+            else:
+                self.query_one(Prompt).take_focus()
 
     # Keys
 
     def action_interrupt(self) -> None:
-        if self._at_work:
+        if self._own:
+            self.run_worker(self._own.stop(), group="stopping")
+        elif self.at_work:
             self.bridge.submit(Interrupt())
 
     def action_interrupt_or_quit(self) -> None:
+        if not self.has_prompt:
+            self.screen.dismiss(None)
+            return
         prompt = self.query_one(Prompt)
         now = time.monotonic()
-        if prompt.text:
+        if self._search:
+            self.on_find_bar_closed()
+        elif prompt.text:
             prompt.clear()
-        elif self._at_work:
-            self.bridge.submit(Interrupt())
+        elif self._own or self.at_work:
+            self.action_interrupt()
         elif now - self._quit_asked < _QUIT_AGAIN_S:
-            self._leave()
+            self.leave()
         else:
             self._quit_asked = now
-            self.query_one(StatusLine).hint("Ctrl-C again to leave", _QUIT_AGAIN_S)
+            self.status.hint("Ctrl-C again to leave", _QUIT_AGAIN_S)
 
     def action_quit_if_empty(self) -> None:
-        if not self.query_one(Prompt).text:
-            self._leave()
-
-    def _leave(self) -> None:
-        self.run_worker(self._close_and_exit(), exclusive=True, group="session")
-
-    async def _close_and_exit(self) -> None:
-        await self.bridge.close()
-        self.exit(self.bridge.session if self._has_run else "")
+        if self.has_prompt and not self.query_one(Prompt).text:
+            self.leave()
 
     def action_page(self, pages: int) -> None:
-        self.query_one(Transcript).scroll_pages(pages)
+        self.transcript.scroll_pages(pages)
 
     def action_top(self) -> None:
-        self.query_one(Transcript).go_to_top()
+        self.transcript.go_to_top()
 
     def action_end(self) -> None:
-        self.query_one(Transcript).go_to_end()
+        self.transcript.go_to_end()
 
     def action_previous_prompt(self) -> None:
         """To what the person said before what is on the screen."""
-        transcript = self.query_one(Transcript)
-        for number in range(transcript.top_block - 1, -1, -1):
-            block = self._document[number]
+        for number in range(self.transcript.top_block - 1, -1, -1):
+            block = self.document[number]
             if isinstance(block, UserBlock) and block.by_person:
-                transcript.go_to(number)
+                self.transcript.go_to(number)
                 return
-        transcript.go_to_top()
+        self.transcript.go_to_top()
 
     def action_fold_all(self) -> None:
         """Unfold all that can be; fold all again if nothing is folded."""
-        self._fold([block for block in self._document if block.foldable])
+        self._fold([block for block in self.document if block.foldable])
 
     def action_fold_thinking(self) -> None:
-        self._fold([block for block in self._document if isinstance(block, ThinkingBlock)])
+        self._fold([block for block in self.document if isinstance(block, ThinkingBlock)])
 
     def _fold(self, blocks: list[Block]) -> None:
         folded = not any(block.folded for block in blocks)
         for block in blocks:
             block.fold(folded)
-        self._document.changed()
+        self.document.changed()
 
     def action_redraw(self) -> None:
         self.forget_screen()
@@ -286,4 +296,24 @@ class ClawApp(DiffDisplay[str]):
         if mode in _MODES:
             self.bridge.submit(SetMode(_MODES[(_MODES.index(mode) + 1) % len(_MODES)]))
         else:
-            self.query_one(StatusLine).hint(f"{mode or 'no session'}: the mode cannot change here", _QUIT_AGAIN_S)
+            self.status.hint(f"{mode or 'no session'}: the mode cannot change here; see /mode", _QUIT_AGAIN_S)
+
+    def action_edit_prompt(self) -> None:
+        """Write what is in the prompt in the person's editor."""
+        prompt = self.query_one(Prompt)
+        try:
+            prompt.put(edit_text(self, prompt.whole_text(), self.environ))
+        except ClawError as error:
+            self.note(str(error), "error")
+
+    def restyled(self, look: Look) -> None:
+        base = self.base
+        for widget in (
+            *base.query(Transcript),
+            *base.query(TodoPanel),
+            *base.query(QueuePanel),
+            *base.query(StatusLine),
+            *base.query(Menu),
+            *base.query(ApprovalPanel),
+        ):
+            widget.restyle(look)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from claw.config import Settings
-from claw.protocol.events import Event
+from claw.protocol.events import Event, TitleChanged
 from claw.protocol.ops import AnyOp, Shutdown
 from claw.tui.document import Document
 from claw.tui.past import Past
@@ -35,14 +35,12 @@ class Bridge:
         self._serving: asyncio.Task[None] | None = None
         self._waiting: list[AnyOp] = []  # said before the core was there
         self.session = ""
+        self.title = ""
 
     @property
-    def is_open(self) -> bool:
-        return self._runtime is not None
-
-    @property
-    def sandbox(self) -> str:
-        return self._runtime.sandbox if self._runtime else ""
+    def runtime(self) -> Runtime | None:
+        """What is at work; None before it is loaded, and after a failure."""
+        return self._runtime
 
     async def open(self, **changes: object) -> None:
         """Open a session by the settings with these changes; one that was open is closed first.
@@ -50,6 +48,7 @@ class Bridge:
         *Errors*: ClawError; the settings are as before then, and no session is open.
         """
         await self.close()
+        self.session = self.title = ""
         settings = msgspec.structs.replace(self.settings, **changes) if changes else self.settings
         # Half a second of imports: in a thread, so that keys are echoed meanwhile.
         open_runtime = await asyncio.to_thread(_load)
@@ -60,14 +59,16 @@ class Bridge:
             runtime.submit(op)
         self._waiting.clear()
 
-    async def past(self, document: Document) -> Past | None:
-        """What was said in the session that the settings go on with. *Errors*: ClawError if there is none."""
-        settings = self.settings
-        if settings.resume is None and not settings.continue_latest:
-            return None
+    async def sessions(self) -> Sessions:
+        """All that there are."""
         history = await asyncio.to_thread(_load_history)
-        sessions = history(self._environ)
-        return Past(sessions.past(settings.resume or sessions.latest(settings.cwd)), document)
+        return history(self._environ)
+
+    async def past(self, document: Document, resume: str | None) -> Past:
+        """What was said in the session `resume`, or in the latest of the folder. *Errors*: ClawError."""
+        sessions = await self.sessions()
+        name = resume or sessions.latest(self.settings.cwd)
+        return Past(sessions.past(name), document, sessions.info(name))
 
     async def _serve(self, runtime: Runtime) -> None:
         try:
@@ -77,6 +78,8 @@ class Bridge:
 
     def _note(self, event: Event) -> None:
         self.session = event.session or self.session
+        if isinstance(event, TitleChanged):
+            self.title = event.title
         self._on_event(event)
 
     def submit(self, op: AnyOp) -> None:

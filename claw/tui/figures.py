@@ -18,6 +18,10 @@ class Figures:
         self.window_tokens = window_tokens
         self.host = self.model = self.mode = self.sandbox = ""
         self.state = "starting"
+        self.forget()
+
+    def forget(self) -> None:
+        """Another session has begun: what was counted is that of the one before."""
         self.context_tokens = 0
         self.usage = Usage()
         self.last = Usage()
@@ -29,6 +33,10 @@ class Figures:
         self.points: list[tuple[float, float, int]] = []
         self._running: set[str] = set()
         self._asked: set[str] = set()
+
+    def go_on(self, usage: Usage, cost_usd: float | None) -> None:
+        """A session is taken up again in which this was used before."""
+        self.usage, self.cost_usd = usage, cost_usd
 
     @property
     def n_running(self) -> int:

@@ -11,14 +11,15 @@ from claw.tui.document import Document
 from claw.tui.narrator import Narrator
 
 if TYPE_CHECKING:
-    from claw.runtime.history import PastSession
+    from claw.runtime.history import PastSession, SessionInfo
 
 
 class Past:
     """Puts older blocks in front of a document. `note` is called for every event of the newest piece."""
 
-    def __init__(self, log: PastSession, document: Document) -> None:
+    def __init__(self, log: PastSession, document: Document, info: SessionInfo) -> None:
         self._log = log
+        self.info = info
         self._document = document
 
     @property

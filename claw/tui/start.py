@@ -6,16 +6,16 @@ import gc
 from collections.abc import Mapping
 
 from claw.config import Settings
+from claw.errors import UsageError
 from claw.paths import Home
 from claw.tui.app import ClawApp
-from claw.tui.theme import choose_theme, load_theme
+from claw.tui.theme import Theme, choose_theme, load_theme
 
 
 def run(settings: Settings, environ: Mapping[str, str], home: Home, prompt: str | None) -> int:
     """Returns the exit code. *Errors*: UsageError for a theme that cannot be read."""
     gc.disable()  # until the first frame: a collection in the middle of the imports frees nothing
-    name = choose_theme(environ.get("CLAW_THEME"), environ, None)
-    theme = load_theme(name, home.config / "themes")
+    theme = _theme(environ, home)
     app = ClawApp(
         settings,
         environ,
@@ -29,6 +29,17 @@ def run(settings: Settings, environ: Mapping[str, str], home: Home, prompt: str 
     if session:
         print(f"claw --resume {session}")
     return app.return_code or 0
+
+
+def _theme(environ: Mapping[str, str], home: Home) -> Theme:
+    """CLAW_THEME, else the one that was last worn, else what suits the terminal. *Errors*: UsageError."""
+    folder = home.config / "themes"
+    if wanted := environ.get("CLAW_THEME"):
+        return load_theme(wanted, folder)
+    try:
+        return load_theme((home.state / "theme").read_text("utf-8").strip(), folder)
+    except (OSError, UnicodeDecodeError, UsageError):
+        return load_theme(choose_theme(None, environ, None), folder)
 
 
 def _speaks_utf8(environ: Mapping[str, str]) -> bool:

@@ -63,7 +63,9 @@ def test_an_op_may_have_its_content_as_a_string() -> None:
 
 @pytest.mark.parametrize("line", [b"go", b"[]", b'{"type": "fly"}', b'{"type": "steer"}'])
 def test_what_is_no_op_says_what_is(line: bytes) -> None:
-    with pytest.raises(UsageError, match="allowed types: answer, interrupt, set_mode, shutdown, steer, user_turn"):
+    with pytest.raises(
+        UsageError, match="allowed types: answer, interrupt, set_mode, set_title, shutdown, steer, user_turn"
+    ):
         decode_op(line)
 
 

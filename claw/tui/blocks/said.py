@@ -85,6 +85,26 @@ class AnswerBlock(Block):
         return self._markdown.text
 
 
+class PageBlock(Block):
+    """What a command of claw's own answers with; the model does not see it."""
+
+    def __init__(self, title: str, markdown: str) -> None:
+        super().__init__()
+        self._title = title
+        self._source = markdown
+
+    def paint(self, width: int, look: Look) -> list[Strip]:
+        text = MarkdownText(self._source)
+        text.finish()
+        inner = max(min(width, TEXT_CELLS) - 2, 1)
+        bar = strip(("| " if look.ascii else "▏ ", look.rule))
+        lines = [strip((printable(self._title), look.accent)), *text.lines(inner, look)]
+        return [Strip.join([bar, line]).crop(0, max(width, 1)) for line in lines]
+
+    def plain(self) -> str:
+        return f"{self._title}\n\n{self._source}"
+
+
 class ThinkingBlock(Block):
     """The model's thinking: its last lines while it goes on, one line once it is done, all of it when unfolded."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from textual import events
@@ -11,7 +12,9 @@ from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from claw.tui.look import Look
+from claw.tui.prompt.completion import Suggestion
 from claw.tui.prompt.history import History
+from claw.tui.widgets.menu import Menu
 
 _CHIP_LINES = 8
 _CHIP_CHARS = 1_000
@@ -31,10 +34,12 @@ class PromptArea(TextArea):
     class TookBack(Message):
         """Up on an empty prompt."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, menu: Menu, suggest: Callable[[str], Sequence[Suggestion]]) -> None:
         super().__init__(soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False, compact=True)
         self.cursor_blink = False
         self._history = history
+        self._menu = menu
+        self._suggest = suggest
         self._place = 0  # from the end of the history; 0 is what is being typed
         self._draft = ""
         self._chips: dict[str, str] = {}
@@ -47,10 +52,14 @@ class PromptArea(TextArea):
         return text
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key in _NEWLINE_KEYS:
+        if event.key in ("tab", "enter") and self._menu.is_open:
+            self.suggest()  # the menu may be behind what was typed
+        if self._menu.is_open and self._on_menu_key(event):
+            self._take(event)
+        elif event.key in _NEWLINE_KEYS:
             self._take(event)
             self.insert("\n")
-        elif event.key == "enter" and self._before_cursor().endswith("\\"):
+        elif event.key == "enter" and self.before_cursor().endswith("\\"):
             self._take(event)
             self.action_delete_left()
             self.insert("\n")
@@ -68,11 +77,35 @@ class PromptArea(TextArea):
         else:
             await super()._on_key(event)
 
+    def _on_menu_key(self, event: events.Key) -> bool:
+        """Whether the key was for the menu."""
+        if event.key in ("up", "down", "ctrl+p", "ctrl+n"):
+            self._menu.move(-1 if event.key in ("up", "ctrl+p") else 1)
+        elif event.key == "escape":
+            self._menu.show(())
+        elif event.key in ("tab", "enter"):
+            chosen = self._menu.chosen
+            self._menu.show(())
+            typed = self.before_cursor()[-chosen.n_typed :] if chosen.n_typed else ""
+            if chosen.text.rstrip() != typed:
+                row, column = self.cursor_location
+                self.replace(chosen.text, (row, column - chosen.n_typed), (row, column))
+            if event.key == "enter" and chosen.is_whole:
+                self._send(steer=True)
+        else:
+            return False
+        return True
+
+    def suggest(self) -> None:
+        """Look anew for what could be meant; what was chosen before stays so if it is still there."""
+        before = self.before_cursor()
+        self._menu.show(self._suggest(before) if self.cursor_location[0] == 0 or "@" in before else ())
+
     def _take(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
 
-    def _before_cursor(self) -> str:
+    def before_cursor(self) -> str:
         row, column = self.cursor_location
         return self.document.get_line(row)[:column]
 
@@ -135,10 +168,17 @@ class Prompt(Horizontal):
     class TookBack(Message):
         """The last message that waits is wanted back."""
 
-    def __init__(self, look: Look, history_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        look: Look,
+        history_path: Path | None = None,
+        suggest: Callable[[str], Sequence[Suggestion]] = lambda before: (),
+        menu: Menu | None = None,
+    ) -> None:
+        """`suggest` says what could be meant by the text before the cursor; `menu` shows it."""
         super().__init__()
         self._sign = ">" if look.ascii else "❯"
-        self._area = PromptArea(History(history_path))
+        self._area = PromptArea(History(history_path), menu or Menu(look), suggest)
 
     def compose(self) -> ComposeResult:
         yield Static(self._sign)
@@ -147,6 +187,9 @@ class Prompt(Horizontal):
     @property
     def text(self) -> str:
         return self._area.text
+
+    def whole_text(self) -> str:
+        return self._area.whole_text()
 
     def put(self, text: str) -> None:
         self._area.text = text
@@ -157,6 +200,14 @@ class Prompt(Horizontal):
 
     def take_focus(self) -> None:
         self._area.focus()
+
+    def suggest(self) -> None:
+        """Look anew for what could be meant."""
+        self._area.suggest()
+
+    def on_text_area_changed(self, message: TextArea.Changed) -> None:
+        message.stop()
+        self.suggest()
 
     def on_prompt_area_sent(self, message: PromptArea.Sent) -> None:
         message.stop()

@@ -49,6 +49,10 @@ class ApprovalPanel(Widget, can_focus=True):
         self._top = 0
         self._content: list[Strip] = []
 
+    def restyle(self, look: Look) -> None:
+        self._look = look
+        self._changed()
+
     def add(self, event: ApprovalAsked) -> None:
         self._asked.append(event)
         if len(self._asked) == 1:
