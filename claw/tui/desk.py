@@ -88,6 +88,8 @@ class Desk:
                 await front.reopen(**dict[str, Any](changes))
             case rq.PickModel():
                 await self._pick_model()
+            case rq.ShowDiff(of):
+                await self._judge(of)
             case rq.StartPlan(task):
                 self.plans.begin(front.figures.mode)
                 if await front.reopen(mode="read-only"):
@@ -183,6 +185,33 @@ class Desk:
             raise UsageError("there is nothing of that kind to copy yet")
         self._front.copy_to_clipboard(text)
         self._front.note(f"{len(text):,} characters sent to the clipboard", "done")
+
+    async def _judge(self, of: rq.Changes) -> None:
+        from claw.runtime.review import changes_to_judge
+        from claw.tui.screens.review import ReviewScreen
+
+        front = self._front
+        session = self._session() if of != "head" else ""
+        cwd = front.bridge.settings.cwd
+        judged = await asyncio.to_thread(changes_to_judge, of, cwd, front.environ, session)
+        for path, reason in list(judged.unclear.items())[:10]:
+            front.note(f"{path} is not shown: it {reason}", "warning")
+        if not judged.files:
+            front.note({"turn": "The last run changed no file.", "session": "No file was changed by a tool in this "
+                        "session; `/diff head` shows what commands changed.",
+                        "head": "Nothing differs from the last commit."}[of])  # fmt: skip
+            return
+        title = {"turn": "Changes of the last run", "session": "Changes of this session",
+                 "head": "Changes since the last commit"}[of]  # fmt: skip
+        if not await front.ask_screen(ReviewScreen(title, judged.files, front.look)):
+            return
+        told, problem = await asyncio.to_thread(judged.carry_out)
+        if problem:
+            front.note(problem, "error")
+        if told:
+            front.say(told)
+        else:
+            front.note("All of it was accepted; the model is not told.", "done")
 
     async def _pick_model(self) -> None:
         from claw.runtime.surroundings import known_models
