@@ -265,7 +265,8 @@ class SessionApp(DiffDisplay[str]):
             case ev.UserMessageAdded() if not self.bridge.title and event.source == "user":
                 self.bridge.title = event.message.text.strip().partition("\n")[0][:80]
         self.heard(event)
-        self._show_title()
+        if isinstance(event, ev.RunStarted | ev.UserMessageAdded | ev.TitleChanged | ev.RunFinished):
+            self._show_title()
         self.want_frame()
 
     def _end_of_run(self, event: ev.RunFinished) -> None:
