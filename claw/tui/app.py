@@ -117,6 +117,11 @@ class ClawApp(SessionApp):
         panel.add(event)
         self.base.mount(panel, before=self.base.query_one(Prompt))
 
+    def lacks_key(self) -> None:
+        from claw.tui.first_start import first_start  # once in a life
+
+        self.run_worker(first_start(self, self._run_own), group="desk")
+
     def left_session(self) -> None:
         self._told.clear()
 

@@ -16,7 +16,7 @@ from claw.commands.custom import load_commands
 from claw.commands.registry import Commands
 from claw.commands.requests import UiRequest
 from claw.config import Settings
-from claw.errors import ClawError
+from claw.errors import ClawError, MissingKey
 from claw.paths import Home, make_private_folder
 from claw.protocol import events as ev
 from claw.protocol.details import TodoItem
@@ -103,6 +103,9 @@ class SessionApp(DiffDisplay[str]):
     def heard(self, event: ev.Event) -> None:
         """What the app does about an event besides showing it."""
 
+    def lacks_key(self) -> None:
+        """Nothing can be asked of any model yet."""
+
     def left_session(self) -> None:
         """Another one is at work from here on."""
 
@@ -134,11 +137,10 @@ class SessionApp(DiffDisplay[str]):
         except ClawError as error:
             self.note(str(error), "error")
             self.figures.state = "no session"
+            if isinstance(error, MissingKey):
+                self.lacks_key()
             return
         self._opened()
-        if prompt := self._first_prompt:
-            self._first_prompt = None
-            self.say(prompt)
         await self._look_around()
 
     async def _take_up(self, name: str | None) -> None:
@@ -151,6 +153,9 @@ class SessionApp(DiffDisplay[str]):
             self.figures.window_tokens = self.bridge.runtime.context_window
         self.fill_past()
         self._show_title()
+        if prompt := self._first_prompt:
+            self._first_prompt = None
+            self.say(prompt)
 
     async def reopen(self, *, fresh: bool = False, resume: str | None = None, **changes: Any) -> bool:
         """Go on with another session, or with this one under other settings. Whether it could be done."""
@@ -163,7 +168,7 @@ class SessionApp(DiffDisplay[str]):
         except ClawError as error:
             self.note(str(error), "error")
             if self.bridge.runtime is None:
-                await self.bridge.open(resume=here if self._has_run else None, continue_latest=False)
+                await self._open_again(here if self._has_run else None)
             return False
         if other:
             self._forget_session()
@@ -176,6 +181,13 @@ class SessionApp(DiffDisplay[str]):
         self._opened()
         self.transcript.go_to_end()
         return True
+
+    async def _open_again(self, session: str | None) -> None:
+        """The session that was left for one that could not be opened."""
+        try:
+            await self.bridge.open(resume=session, continue_latest=False)
+        except ClawError:
+            self.figures.state = "no session"
 
     def _forget_session(self) -> None:
         opening = list(self.document)[-1:]  # the rule that its start has written

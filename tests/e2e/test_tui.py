@@ -192,8 +192,11 @@ def test_the_mode_can_be_changed(terminal: Open) -> None:
 
 def test_without_a_key_it_says_what_to_do(terminal: Open) -> None:
     tmux = terminal(None, CLAW_API_KEY="")
+    tmux.wait_for("Which host serves the model?")
+    tmux.press("C-c")
     tmux.wait_for("MOONSHOT_API_KEY")
     tmux.press("C-c")
+    tmux.wait_for("Ctrl-C again")
     tmux.press("C-c")
     tmux.wait_for("left 0")
 
