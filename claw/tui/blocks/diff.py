@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,13 +13,12 @@ from textual.strip import Strip
 from claw.printable import printable
 from claw.protocol.details import FileChange
 from claw.tui.blocks.paint import Piece, fitted, strip
+from claw.tui.blocks.words import Marks, changed_words
 from claw.tui.look import Look
 from claw.tui.markdown.paint import wrapped_code
 
 SPLIT_CELLS = 130  # from here on old and new stand side by side
 _HEAD = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_MOST_COMPARED = 400  # characters of a line
 
 
 class Line(NamedTuple):
@@ -110,7 +108,7 @@ def _styles(sign: str, look: Look) -> tuple[Style, Style]:
     return (look.removed, look.removed_word) if sign == "-" else (look.text, look.text)
 
 
-def _row(line: Line, head: str, width: int, look: Look, marks: list[tuple[int, int]] | None) -> Iterator[Strip]:
+def _row(line: Line, head: str, width: int, look: Look, marks: Marks | None) -> Iterator[Strip]:
     base, word = _styles(line.sign, look)
     inner = max(width - cell_len(head), 1)
     pieces: list[Piece] = []
@@ -181,24 +179,10 @@ def _pairs(lines: list[Line]) -> Iterator[tuple[int | None, int | None]]:
             )
 
 
-def _changed_words(lines: list[Line]) -> dict[int, list[tuple[int, int]]]:
-    """Of lines that replace each other: which parts differ. Nothing where nearly all of it does."""
-    marks: dict[int, list[tuple[int, int]]] = {}
+def _changed_words(lines: list[Line]) -> dict[int, Marks]:
+    """Of lines that replace each other: which parts differ."""
+    marks: dict[int, Marks] = {}
     for left, right in _pairs(lines):
-        if left is None or right is None or left == right:
-            continue
-        old, new = lines[left].text, lines[right].text
-        if max(len(old), len(new)) > _MOST_COMPARED:
-            continue
-        a, b = _WORD.findall(old), _WORD.findall(new)
-        matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
-        if matcher.ratio() < 0.4:
-            continue
-        marks[left], marks[right] = [], []
-        for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-            if tag != "equal":
-                for number, words, first, last in ((left, a, i1, i2), (right, b, j1, j2)):
-                    if last > first:
-                        start = len("".join(words[:first]))
-                        marks[number].append((start, start + len("".join(words[first:last]))))
+        if left is not None and right is not None and left != right:
+            marks[left], marks[right] = changed_words(lines[left].text, lines[right].text)
     return marks

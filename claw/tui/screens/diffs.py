@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -14,13 +12,12 @@ from textual.strip import Strip
 
 from claw.printable import printable
 from claw.tui.blocks.paint import Piece, fitted, strip, strips, wrapped
+from claw.tui.blocks.words import Marks, changed_words
 from claw.tui.look import Look
 from claw.tui.markdown.paint import wrapped_code
 from claw.tui.widgets.transcript import marked
 
 _MOST_CHARS = 2_000  # of a line
-_MOST_COMPARED = 400
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
 Decision = Literal["", "accept", "reject"]
 
 
@@ -278,7 +275,7 @@ class Page:
         return [("... " if look.ascii else "⋯ ", look.hunk), (place, look.hunk), (word, style)]
 
     def _line(
-        self, line: LineLike, number: int, digits: int, width: int, marks: _Marks, is_dos: bool, off: bool
+        self, line: LineLike, number: int, digits: int, width: int, marks: Marks, is_dos: bool, off: bool
     ) -> Iterator[Strip]:
         look = self.look
         base, word = {"+": (look.added, look.added_word), "-": (look.removed, look.removed_word)}.get(
@@ -304,9 +301,6 @@ class Page:
             lead = (head if n == 0 else " " * len(head), base if line.sign != " " else look.hunk)
             rest = (" " * (inner - body.cell_length), base)
             yield Strip.join([strip(lead), body, strip(rest)]).crop(0, width)
-
-
-_Marks = Sequence[tuple[int, int]]
 
 
 def _entries(file: FileLike, is_split: bool) -> Iterator[Entry]:
@@ -347,21 +341,9 @@ def _lines(lines: Sequence[LineLike], hunk: int, is_split: bool) -> Iterator[Ent
             yield from (Entry("new", hunk, *pair) for pair in pairs if pair[1])
 
 
-def _changed_words(old: LineLike | None, new: LineLike | None) -> tuple[_Marks, _Marks]:
-    """Of a line and the one that replaces it: which parts differ. Nothing where nearly all does."""
-    if old is None or new is None or old is new or max(len(old.text), len(new.text)) > _MOST_COMPARED:
-        return (), ()
-    a, b = _WORD.findall(old.text), _WORD.findall(new.text)
-    matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
-    if matcher.ratio() < 0.4:
-        return (), ()
-    found: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        for marks, words, first, last in ((found[0], a, i1, i2), (found[1], b, j1, j2)):
-            if tag != "equal" and last > first:
-                start = len("".join(words[:first]))
-                marks.append((start, start + len("".join(words[first:last]))))
-    return found
+def _changed_words(old: LineLike | None, new: LineLike | None) -> tuple[Marks, Marks]:
+    """Of a line and the one that replaces it."""
+    return ((), ()) if old is None or new is None or old is new else changed_words(old.text, new.text)
 
 
 def tail(text: str, width: int) -> str:

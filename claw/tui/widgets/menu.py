@@ -7,28 +7,23 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
 from claw.printable import one_line
 from claw.tui.blocks.paint import fitted, strip
 from claw.tui.look import Look
 from claw.tui.prompt.completion import Suggestion
+from claw.tui.widgets.rows import Rows
 
 MOST_ROWS = 8
 
 
-class Menu(Widget, can_focus=False):
-    DEFAULT_CSS = "Menu { height: auto; background: $background; display: none; padding: 0 1; margin: 1 0 0 0; }"
+class Menu(Rows):
+    DEFAULT_CSS = "Menu { margin: 1 0 0 0; }"
 
     def __init__(self, look: Look) -> None:
-        super().__init__()
-        self._look = look
+        super().__init__(look)
         self._suggestions: Sequence[Suggestion] = ()
         self._place = 0
-
-    def restyle(self, look: Look) -> None:
-        self._look = look
-        self.refresh()
 
     @property
     def is_open(self) -> bool:
@@ -52,7 +47,7 @@ class Menu(Widget, can_focus=False):
         self.refresh()
 
     def rows(self, width: int) -> list[Strip]:
-        look = self._look
+        look = self.look
         top = max(0, min(self._place - MOST_ROWS // 2, len(self._suggestions) - MOST_ROWS))
         shown = self._suggestions[top : top + MOST_ROWS]
         column = min(max((len(each.shown) for each in shown), default=0) + 2, max(width // 2, 1))
@@ -68,11 +63,3 @@ class Menu(Widget, can_focus=False):
                 row = Strip([Segment(part.text, (part.style or Style()) + look.selection) for part in row])
             rows.append(row)
         return rows
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self.rows(max(width, 1)))
-
-    def render_line(self, y: int) -> Strip:
-        rows = self.rows(max(self.size.width, 1))
-        line = rows[y] if y < len(rows) else Strip.blank(0)
-        return line.extend_cell_length(self.size.width).apply_style(self.rich_style)
